@@ -1,0 +1,1 @@
+//! Bandwidth: transport-wide feedback and REMB.

@@ -1,0 +1,1 @@
+//! The only I/O of the packet path: sockets, threads, timers.

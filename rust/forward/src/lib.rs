@@ -1,0 +1,1 @@
+//! Sources and Sinks: history, loss repair, rewriting.

@@ -1,0 +1,1 @@
+//! One participant's peer connection without I/O: ICE-lite, DTLS, SCTP.

@@ -1,0 +1,1 @@
+//! A seeded bad network for the tests of the sans-I/O crates: loss, delay, reordering, duplication.

@@ -1,0 +1,1 @@
+//! The thin binding: commands in, batches of events out.

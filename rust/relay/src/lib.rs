@@ -1,0 +1,1 @@
+//! The data path of TURN: allocations, permissions, channels (RFC 8656).

@@ -1,0 +1,1 @@
+//! RTP and RTCP as bytes: headers, extensions, codec payload descriptors, feedback packets.
