@@ -1,0 +1,172 @@
+"""The data plane as its users see it: docs/protocols/dataplane.md, in types.
+
+Commands return at once and never fail because a peer has gone: everything after a close is a no-op. What
+happens is heard through `IPortListener`, on the reactor thread, in order, never from within a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from zope.interface import Attribute, Interface
+
+from meeting.dataplane.values import Codec, Kind, PortStatistics
+
+__all__ = ["ILink", "IPort", "IPortListener", "ISink", "ISource"]
+
+
+class ISource(Interface):
+    """One encoding of a published track: one rid, or the only one."""
+
+    id: int = Attribute("Made in Python, never reused within a process.")
+
+    def request_key_frame() -> None:
+        """Ask the publisher for a key frame (PLI, throttled). Nothing happens for audio."""
+
+    def close() -> None:
+        """Forget it. Sinks it feeds stay, silent, until they are fed by another or closed."""
+
+
+class ISink(Interface):
+    """One track as one subscriber gets it; fed by one Source at a time."""
+
+    id: int = Attribute("Made in Python, never reused within a process.")
+
+    def feed(source: ISource | None) -> None:
+        """Attach, switch or (None) pause.
+
+        After a switch video goes on at the new Source's next key frame, which is requested.
+        """
+
+    def close() -> None:
+        """Stop and forget it; nothing else changes."""
+
+
+class ILink(Interface):
+    """One peer connection: ICE-lite, DTLS 1.2 server, SRTP, SCTP."""
+
+    id: int = Attribute("Made in Python, never reused within a process.")
+
+    def set_remote(*, fingerprint: str, ufrag: str) -> None:
+        """The peer's description is known. No key is used before.
+
+        `fingerprint` is the value of a=fingerprint, such as "sha-256 AB:CD:…" (RFC 8122 §5; sha-256, sha-384,
+        sha-512). Raises ValueError when it is not one.
+        """
+
+    def configure(*, codecs: Sequence[Codec], extensions: Mapping[str, int]) -> None:
+        """What is received: payload types, and header-extension ids by URI, one map for the bundle.
+
+        May be called again when the peer's description changes.
+        """
+
+    def add_source(
+        *, mid: str, kind: Kind, rid: str | None = None, ssrc: int | None = None, rtx_ssrc: int | None = None
+    ) -> ISource:
+        """Expect an encoding: found by `ssrc` if given, else by the mid (and rid) header extensions."""
+
+    def add_sink(
+        *,
+        mid: str,
+        kind: Kind,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        payload_types: Mapping[int, int],
+        rtx_payload_types: Mapping[int, int],
+        extensions: Mapping[str, int],
+    ) -> ISink:
+        """Make a track to send; silent until it is fed.
+
+        `payload_types` maps the Source's payload type to this subscriber's, `rtx_payload_types` this
+        subscriber's payload type to the one of its retransmissions; `extensions` is this subscriber's map by
+        URI.
+        """
+
+    def open_channel(label: str, *, ordered: bool = True, max_retransmits: int | None = None) -> None:
+        """Open a data channel in-band (RFC 8832), as soon as SCTP is up; a second time is a no-op.
+
+        A channel of that label which the peer opened meanwhile serves as well.
+        """
+
+    def send(label: str, data: bytes, *, binary: bool = True) -> None:
+        """Send a message; kept (bounded by PortLimits.early_data) until a channel with this label is open.
+
+        Raises ValueError when it is longer than PortLimits.message.
+        """
+
+    def restart_ice(*, ufrag: str, password: str, remote_ufrag: str) -> None:
+        """New ICE credentials for the same DTLS and SRTP state (RFC 8445 §9).
+
+        The old path serves until a new one is nominated.
+        """
+
+    def close() -> None:
+        """Say goodbye (close_notify) and forget it, with its Sources, Sinks and channels.
+
+        No link_closed follows.
+        """
+
+
+class IPort(Interface):
+    """The sockets of one engine, with its threads."""
+
+    addresses: Sequence[tuple[str, int]] = Attribute("(host, port) as bound; empty before start().")
+    fingerprint: str = Attribute('Of the certificate, for a=fingerprint: "sha-256 AB:CD:…".')
+
+    async def start() -> None:
+        """Open the sockets, start the threads. Raises OSError with the address in its text."""
+
+    def add_link(*, ufrag: str, password: str, remote_fingerprint: str | None = None) -> ILink:
+        """Expect a peer that knows these ICE credentials (RFC 8445 §5.3: at least 4 and 22 characters).
+
+        Raises LimitReached at PortLimits.links, ValueError for credentials ICE does not allow.
+        """
+
+    def send_all(links: Iterable[ILink], label: str, data: bytes) -> None:
+        """One binary message to many, handed over once; on each Link as `ILink.send`."""
+
+    def statistics() -> PortStatistics:
+        """The last second's snapshot."""
+
+    async def close() -> None:
+        """Close every Link, the threads and the sockets; no event comes after."""
+
+
+class IPortListener(Interface):
+    """Who hears what happens."""
+
+    def link_connected(link: ILink, path: str) -> None:
+        """ICE and DTLS are up and the fingerprint is the right one; path is such as "udp 10.0.0.8:51234"."""
+
+    def link_path_changed(link: ILink, path: str) -> None:
+        """The peer nominated another address."""
+
+    def link_closed(link: ILink, reason: str) -> None:
+        """The Link ended by itself: once, and the last event of this Link. `reason` is for a log line.
+
+        "peer closed", "consent lost", "never connected", "fingerprint mismatch", "dtls failed: …".
+        """
+
+    def channel_opened(link: ILink, label: str) -> None:
+        """A data channel can be used both ways."""
+
+    def message(link: ILink, label: str, data: bytes, binary: bool) -> None:
+        """A data message came in."""
+
+    def source_started(source: ISource, ssrc: int) -> None:
+        """The first packet of this encoding, and the first one after source_stopped."""
+
+    def source_stopped(source: ISource) -> None:
+        """No packet for 2 s; video only, as audio may be silent for long (DTX)."""
+
+    def audio_levels(levels: Sequence[tuple[ISource, int]]) -> None:
+        """Levels in -dBov (0 loud … 127 silent, RFC 6464), at most every 100 ms.
+
+        Only Sources that speak, and once those that just ceased (127).
+        """
+
+    def statistics(snapshot: PortStatistics) -> None:
+        """Once a second."""
+
+    def trouble(text: str) -> None:
+        """Something an administrator must hear of: a panic caught in a thread, events dropped."""

@@ -1,0 +1,165 @@
+"""The values that cross the seam between Python and Rust; they hold no state and know no engine.
+
+The nouns (Port, Link, Source, Sink, Channel) are told in docs/protocols/dataplane.md.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = [
+    "Certificate",
+    "Codec",
+    "Kind",
+    "LinkStatistics",
+    "PortLimits",
+    "PortStatistics",
+    "SinkStatistics",
+    "SourceStatistics",
+    "ThreadStatistics",
+]
+
+
+class Kind(enum.Enum):
+    """What a track carries; the value is the media name of its SDP section."""
+
+    AUDIO = "audio"
+    VIDEO = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a Port shows in DTLS: an ECDSA P-256 certificate and its key, fresh for each process."""
+
+    certificate: bytes
+    """X.509, DER."""
+    key: bytes = field(repr=False)
+    """PKCS#8, DER, not encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One payload type a Link receives, with the feedback agreed for it (a=rtpmap, a=rtcp-fb)."""
+
+    payload_type: int
+    """0 … 127."""
+    name: str
+    """The encoding name of a=rtpmap in any case: "opus", "VP8", "H264"."""
+    clock_rate: int
+    """Hz."""
+    channels: int = 1
+    rtx_payload_type: int | None = None
+    """The payload type of its retransmissions (RFC 4588), if agreed."""
+    nack: bool = False
+    pli: bool = False
+    transport_cc: bool = False
+    remb: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortLimits:
+    """Bounds of one Port. What goes over a bound is dropped, counted, and told where one can act on it."""
+
+    links: int = 5000
+    """Links at one time; add_link beyond it raises LimitReached."""
+    events: int = 4096
+    """Events waiting for the reactor; more are dropped and told as trouble."""
+    commands: int = 65536
+    """Commands waiting for the media thread; more raise LimitReached."""
+    early_data: int = 1024 * 1024
+    """Bytes kept for channels of one Link that are not open yet."""
+    message: int = 256 * 1024
+    """Bytes of one data message, both ways."""
+    channel_buffer: int = 4 * 1024 * 1024
+    """Bytes of one Link's data not yet acknowledged by the peer; more are dropped and told as trouble."""
+    connect_seconds: float = 30.0
+    """A Link that is not connected after this time closes."""
+    consent_seconds: float = 30.0
+    """A Link without a valid connectivity check for this time closes (RFC 7675)."""
+    socket_buffer: int = 4 * 1024 * 1024
+    """Bytes asked of the kernel for SO_RCVBUF and SO_SNDBUF each; the kernel may give less."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """Counts since the Link was made."""
+
+    packets_received: int
+    """Datagrams of any sort that were this Link's."""
+    bytes_received: int
+    packets_sent: int
+    bytes_sent: int
+    refused: int
+    """Datagrams that failed authentication, were replayed or were malformed."""
+    round_trip: float | None
+    """Seconds, from the newest receiver report; None when nothing was sent or reported yet."""
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatistics:
+    """Counts since the Source was made."""
+
+    link: int
+    """The Link's id."""
+    packets: int
+    bytes: int
+    lost: int
+    """Packets never received (RFC 3550 §6.4.1 cumulative number of packets lost)."""
+    jitter: float
+    """Seconds (RFC 3550 §6.4.1)."""
+    nacks_sent: int
+    """Packets asked for again."""
+    plis_sent: int
+    """Key frames asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStatistics:
+    """Counts since the Sink was made."""
+
+    link: int
+    """The Link's id."""
+    packets: int
+    bytes: int
+    lost: int
+    """Cumulative loss as the subscriber reports it."""
+    fraction_lost: float
+    """0 … 1, of the newest receiver report."""
+    nacks_received: int
+    """Packets the subscriber asked for again."""
+    retransmitted: int
+    plis_received: int
+    """Key frames the subscriber asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadStatistics:
+    """One engine thread."""
+
+    name: str
+    cpu_seconds: float
+    """CPU time of this thread since it began."""
+    turns: int
+    """Times it woke up."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatistics:
+    """A snapshot taken once a second. Keys are the ids of the handles (`link.id`, `source.id`, `sink.id`)."""
+
+    uptime: float = 0.0
+    """Seconds since the Port started."""
+    links: Mapping[int, LinkStatistics] = field(default_factory=dict)
+    sources: Mapping[int, SourceStatistics] = field(default_factory=dict)
+    sinks: Mapping[int, SinkStatistics] = field(default_factory=dict)
+    threads: Sequence[ThreadStatistics] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """Counts of the whole Port since its start, by name: docs/protocols/dataplane.md lists them."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain dicts, lists and numbers."""
+        return asdict(self)
