@@ -1,0 +1,112 @@
+# The menu. Every stage is stamped under .cache/ and done again only when what it was made from has changed.
+#   make        everything that a running product needs: packages, the Rust extension, the web client
+#   make demo   the five daemons in one process on http://localhost
+#   make test   every check and every test
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAGE := @tools/stage
+# Node comes from the venv, so that everyone builds the web client with the same one.
+export PATH := $(BIN):$(PATH)
+export CARGO_TARGET_DIR ?= $(CURDIR)/.cache/target
+export npm_config_fund := false
+export npm_config_audit := false
+export npm_config_update_notifier := false
+
+RUST_SOURCES := $(shell find rust -name target -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name 'Cargo.lock' \) -print)
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
+CARGO := cd rust && cargo
+ARGS ?=
+
+.PHONY: all demo test lint types rust web check-rust check-web pytest bench soak interop clean
+all: .cache/native .cache/web
+
+demo: all
+	@exec $(BIN)/meeting demo $(ARGS)
+
+# --- stages
+
+.cache/prerequisites: tools/prerequisites
+	@mkdir -p .cache
+	@tools/prerequisites $(PYTHON)
+	@touch $@
+
+.cache/python: requirements/build.txt | .cache/prerequisites
+	$(STAGE) "virtual environment" $(PYTHON) -m venv $(VENV)
+	$(STAGE) "build tools" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
+	@touch $@
+
+.cache/packages: requirements/runtime.txt .cache/python
+	$(STAGE) "Python packages" $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+.cache/test-packages: requirements/test.txt .cache/packages
+	$(STAGE) "Python packages of the tests" $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements/test.txt
+	@touch $@
+
+.cache/native: $(RUST_SOURCES) setup.cfg pyproject.toml .cache/packages
+	$(STAGE) "meeting and its Rust extension" $(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+.cache/node-modules: web/package-lock.json .cache/python
+	$(STAGE) "web packages" npm ci --prefix web
+	@touch $@
+
+.cache/web: $(WEB_SOURCES) .cache/node-modules
+	$(STAGE) "web client" npm run --prefix web build
+	@touch $@
+
+.cache/system-packages: tools/system-packages
+	@mkdir -p .cache
+	$(STAGE) "system packages of the tests" tools/system-packages
+	@touch $@
+
+# --- checks: pytest last, so that its closing line is what is seen
+
+test: .cache/test-packages .cache/native .cache/web .cache/system-packages
+	@$(MAKE) lint types check-rust check-web
+	@$(MAKE) pytest
+
+lint: .cache/test-packages
+	$(STAGE) "ruff check" $(BIN)/ruff check --no-fix
+	$(STAGE) "ruff format" $(BIN)/ruff format --check
+	$(STAGE) "import contracts" $(BIN)/lint-imports --config setup.cfg
+
+types: .cache/test-packages .cache/native
+	$(STAGE) "mypy" $(BIN)/mypy
+
+rust: .cache/native
+
+check-rust: | .cache/prerequisites
+	$(STAGE) "cargo fmt" bash -c '$(CARGO) fmt --all --check'
+	$(STAGE) "cargo clippy" bash -c '$(CARGO) clippy --locked --workspace --all-targets -- -D warnings'
+	$(STAGE) "cargo test" bash -c '$(CARGO) test --locked --workspace'
+
+web: .cache/web
+
+check-web: .cache/node-modules
+	$(STAGE) "eslint" npm run --prefix web lint
+	$(STAGE) "tsc" npm run --prefix web typecheck
+	$(STAGE) "vitest" npm run --prefix web test
+
+pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages
+	@exec $(BIN)/pytest $(ARGS)
+
+# --- longer ones, on demand
+
+bench: .cache/test-packages .cache/native
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+soak: .cache/test-packages .cache/native
+	@exec $(BIN)/python -m tests.soak $(ARGS)
+
+interop: .cache/test-packages .cache/native
+	@exec $(BIN)/pytest tests/integration -k interop $(ARGS)
+
+clean:
+	rm -rf .cache $(VENV) build dist src/*.egg-info src/meeting/apiserver/static src/meeting/dataplane/*.so web/node_modules

@@ -1,0 +1,1 @@
+"""Private video conferencing: five daemons that meet over HTTP, and a Rust library that moves the packets."""

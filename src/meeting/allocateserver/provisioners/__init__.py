@@ -1,0 +1,1 @@
+"""How sfuservers come and go on demand."""

@@ -1,0 +1,1 @@
+"""The hub: people, meetings, invitations, minutes, administration and the web client."""

@@ -1,0 +1,1 @@
+"""People: signing in by a code sent by e-mail, sessions."""

@@ -1,0 +1,1 @@
+"""Which servers serve a meeting: asked of the allocateserver, or chosen among the registered ones."""

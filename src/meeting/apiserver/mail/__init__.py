@@ -1,0 +1,1 @@
+"""Mail, queued durably, sent over the first server that takes it."""

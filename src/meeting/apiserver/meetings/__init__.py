@@ -1,0 +1,1 @@
+"""Scheduled and instant meetings, roles, invitations, access tokens."""

@@ -1,0 +1,1 @@
+"""Minutes, written together (Yjs), every update durable before it is acknowledged."""

@@ -1,0 +1,1 @@
+"""What the five daemons share. Knows no daemon."""

@@ -1,0 +1,1 @@
+"""Certificates: from files, self-signed; TLS contexts swapped while running."""

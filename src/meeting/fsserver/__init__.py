@@ -1,0 +1,1 @@
+"""Keeps the pictures and files of minutes and chat, and recordings."""

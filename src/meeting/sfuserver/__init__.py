@@ -1,0 +1,1 @@
+"""Relays audio, video, screens and data of the meetings it was given; speaks LiveKit's protocol."""

@@ -1,0 +1,1 @@
+"""Rooms, participants, tracks and subscriptions, without I/O."""

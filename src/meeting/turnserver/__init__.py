@@ -1,0 +1,1 @@
+"""STUN and TURN for people behind strict firewalls."""
