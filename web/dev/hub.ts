@@ -1,0 +1,160 @@
+/**
+ * A hub in a few lines for `npm run dev`: everything in memory, every code is 123456, joining first says "please wait" for two seconds.
+ * It follows docs/protocols/http-api.md as far as the pages need it. The meeting itself is simulated in the browser
+ * (`simulate:` instead of a sfuserver's address); set MEETING_HUB to use a real hub instead.
+ */
+import { randomBytes, randomInt } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Plugin } from "vite";
+import type { ChatMessage, Me, Meeting } from "../src/core/api/types.ts";
+
+interface State {
+  me: Me;
+  meetings: Map<string, Meeting>;
+  chat: Map<string, ChatMessage[]>;
+  ready: Map<string, number>;
+}
+
+type Answer = { status: number; body?: unknown; retryAfter?: number };
+
+const OWNER = { id: "p1", name: "Ada Example" };
+const letters = (count: number) => Array.from({ length: count }, () => "abcdefghijkmnpqrstuvwxyz"[randomInt(24)]).join("");
+const problem = (status: number, kind: string, more: object = {}): Answer => ({
+  status,
+  body: { type: `urn:meeting:problem:${kind}`, title: kind, status, detail: kind, ...more },
+});
+
+function meeting(fields: Partial<Meeting>): Meeting {
+  const code = `${letters(3)}-${letters(4)}-${letters(3)}`;
+  return {
+    id: randomBytes(16).toString("hex"),
+    code,
+    kind: "instant",
+    title: "",
+    begin_at: null,
+    end_at: null,
+    zone: "UTC",
+    state: "scheduled",
+    owner: OWNER,
+    is_owner: true,
+    invitees: [],
+    link: `http://localhost:5173/m/${code}`,
+    created_at: new Date().toISOString(),
+    guests_allowed: true,
+    ...fields,
+  };
+}
+
+function firstState(): State {
+  const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
+  const some = [
+    meeting({ code: "abc-defg-hij", state: "running" }),
+    meeting({ kind: "scheduled", title: "Weekly planning", begin_at: at(2), end_at: at(3), zone: "Europe/Berlin" }),
+    meeting({ kind: "scheduled", title: "Quarterly review with the whole of the northern sales team", begin_at: at(26), end_at: at(28), owner: { id: "p2", name: "Grace Sample" }, is_owner: false }),
+    meeting({ kind: "scheduled", title: "Kick-off", begin_at: at(-50), end_at: at(-49), state: "ended" }),
+  ];
+  return {
+    me: { person: null, guest: null, server: { name: "Meeting", version: "dev", demo: true } },
+    meetings: new Map(some.map((one) => [one.code, one])),
+    chat: new Map(),
+    ready: new Map(),
+  };
+}
+
+function answer(state: State, method: string, path: string, body: Record<string, unknown>): Answer {
+  const [route, query = ""] = path.split("?");
+  const call = `${method} ${route}`;
+  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en" };
+  if (call === "GET /api/me") return { status: 200, body: state.me };
+  if (call === "POST /api/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
+  if (call === "POST /api/sign-in") {
+    if (body["code"] !== "123456") return problem(401, "wrong-code", { attempts_left: 4 });
+    state.me = { ...state.me, person };
+    return { status: 200, body: { person } };
+  }
+  if (call === "POST /api/sign-out") {
+    state.me = { ...state.me, person: null };
+    return { status: 204 };
+  }
+  if (call === "GET /api/meetings") {
+    const past = query.includes("past");
+    const over = (one: Meeting) => one.state === "ended" || one.state === "cancelled";
+    return { status: 200, body: { meetings: [...state.meetings.values()].filter((one) => over(one) === past) } };
+  }
+  if (call === "POST /api/meetings") {
+    const known = [...state.meetings.values()].find((one) => one.kind === "instant");
+    if (body["kind"] === "instant" && known) return { status: 200, body: known };
+    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none" })) });
+    state.meetings.set(made.code, made);
+    return { status: 201, body: made };
+  }
+  return ofMeeting(state, method, route ?? "", body);
+}
+
+function ofMeeting(state: State, method: string, route: string, body: Record<string, unknown>): Answer {
+  const match = /^\/api\/meetings\/([^/]+)(\/.*)?$/.exec(route);
+  const one = match?.[1] === undefined ? undefined : state.meetings.get(match[1]);
+  if (one === undefined) return problem(404, "not-found");
+  const messages = state.chat.get(one.code) ?? [];
+  switch (`${method} ${match?.[2] ?? ""}`) {
+    case "GET ":
+      return { status: 200, body: one };
+    case "PATCH ":
+      state.meetings.set(one.code, { ...one, ...body, invitees: one.invitees ?? [] });
+      return { status: 200, body: state.meetings.get(one.code) };
+    case "DELETE ":
+      state.meetings.set(one.code, { ...one, state: "cancelled" });
+      return { status: 204 };
+    case "POST /join": {
+      if (one.state === "ended" || one.state === "cancelled") return problem(410, "meeting-over");
+      const name = state.me.person?.name ?? body["name"];
+      if (typeof name !== "string" || name === "") return problem(401, "sign-in-needed", { guests_allowed: true });
+      const ready = state.ready.get(one.code) ?? Date.now() + 2000;
+      state.ready.set(one.code, ready);
+      if (Date.now() < ready) return { ...problem(503, "please-wait"), retryAfter: 3 };
+      const identity = `p1:${String(body["device"])}`;
+      return { status: 200, body: { url: "simulate:", token: "", identity, name, role: "host", meeting: one } };
+    }
+    case "POST /end":
+      state.meetings.set(one.code, { ...one, state: "ended" });
+      return { status: 204 };
+    case "GET /chat":
+      return { status: 200, body: { messages } };
+    case "POST /chat": {
+      const message = { id: String(body["id"]), text: String(body["text"]), author: OWNER, sent_at: new Date().toISOString() };
+      state.chat.set(one.code, [...messages, message]);
+      return { status: 201, body: message };
+    }
+    default:
+      return problem(404, "not-found");
+  }
+}
+
+async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = "";
+  for await (const piece of request) text += String(piece);
+  return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
+}
+
+export function fakeHub(): Plugin {
+  const state = firstState();
+  return {
+    name: "fake-hub",
+    configureServer(server) {
+      server.middlewares.use((request: IncomingMessage, response: ServerResponse, next) => {
+        const path = request.url ?? "/";
+        if (!path.startsWith("/api/")) {
+          next();
+          return;
+        }
+        void read(request).then((body) => {
+          const { status, body: sent, retryAfter } = answer(state, request.method ?? "GET", path, body);
+          if (retryAfter !== undefined) response.setHeader("Retry-After", String(retryAfter));
+          response.setHeader("Content-Type", status < 400 ? "application/json" : "application/problem+json");
+          response.statusCode = status;
+          response.end(sent === undefined ? "" : JSON.stringify(sent));
+        }, next);
+      });
+    },
+  };
+}

@@ -1,0 +1,72 @@
+/** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
+import { Problem, problemOf } from "./problem.ts";
+import type { ChatMessage, JoinAnswer, Me, Meeting, MeetingFront, Person, ScheduleRequest } from "./types.ts";
+
+/** No answer within this many milliseconds counts as unreachable. */
+const DEADLINE = 20_000;
+
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+
+export interface Hub {
+  me(): Promise<Me>;
+  changeMe(change: Partial<Pick<Person, "name" | "zone" | "language">>): Promise<Person>;
+  requestCode(email: string): Promise<{ expires_in: number }>;
+  signIn(email: string, code: string): Promise<{ person: Person }>;
+  signOut(): Promise<void>;
+  meetings(when: "upcoming" | "past"): Promise<Meeting[]>;
+  meeting(code: string): Promise<Meeting | MeetingFront>;
+  openInstant(): Promise<Meeting>;
+  schedule(request: ScheduleRequest): Promise<Meeting>;
+  change(code: string, change: Partial<ScheduleRequest>): Promise<Meeting>;
+  cancel(code: string): Promise<void>;
+  join(code: string, device: string, name?: string): Promise<JoinAnswer>;
+  end(code: string): Promise<void>;
+  chat(code: string, after?: string): Promise<ChatMessage[]>;
+  postChat(code: string, message: { id: string; text: string }): Promise<ChatMessage>;
+}
+
+export function createHub(send: Fetch): Hub {
+  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let response: Response;
+    try {
+      response = await send(path, {
+        method,
+        credentials: "same-origin",
+        headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+        signal: AbortSignal.timeout(DEADLINE),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+    } catch {
+      throw Problem.unreachable();
+    }
+    if (!response.ok) throw await problemOf(response, Date.now());
+    if (response.status === 204) return undefined as T;
+    try {
+      return (await response.json()) as T;
+    } catch {
+      throw Problem.unreachable();
+    }
+  }
+
+  const of = (code: string) => `/api/meetings/${encodeURIComponent(code)}`;
+  return {
+    me: () => call("GET", "/api/me"),
+    changeMe: (change) => call("PATCH", "/api/me", change),
+    requestCode: (email) => call("POST", "/api/sign-in/codes", { email }),
+    signIn: (email, code) => call("POST", "/api/sign-in", { email, code }),
+    signOut: () => call("POST", "/api/sign-out"),
+    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/meetings?when=${when}`)).meetings,
+    meeting: (code) => call("GET", of(code)),
+    openInstant: () => call("POST", "/api/meetings", { kind: "instant" }),
+    schedule: (request) => call("POST", "/api/meetings", { kind: "scheduled", ...request }),
+    change: (code, change) => call("PATCH", of(code), change),
+    cancel: (code) => call("DELETE", of(code)),
+    join: (code, device, name) => call("POST", `${of(code)}/join`, name === undefined ? { device } : { device, name }),
+    end: (code) => call("POST", `${of(code)}/end`),
+    chat: async (code, after) => {
+      const query = after === undefined ? "" : `?after=${encodeURIComponent(after)}`;
+      return (await call<{ messages: ChatMessage[] }>("GET", `${of(code)}/chat${query}`)).messages;
+    },
+    postChat: (code, message) => call("POST", `${of(code)}/chat`, message),
+  };
+}

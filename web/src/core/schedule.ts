@@ -1,0 +1,122 @@
+/**
+ * The form "schedule a meeting" without the form: wall-clock times in a zone ↔ the instants the hub keeps.
+ * Zone rules are Temporal's, never ours.
+ */
+import { Temporal } from "temporal-polyfill";
+import { parseAddresses } from "./addresses.ts";
+import type { Meeting, ScheduleRequest } from "./api/types.ts";
+
+export interface Draft {
+  title: string;
+  /** 2026-11-23, in `zone`. */
+  date: string;
+  /** 14:00, in `zone`. */
+  begin: string;
+  /** 15:00; before `begin` it means the next day. */
+  end: string;
+  zone: string;
+  /** As typed; each entry may hold several addresses. */
+  invitees: string[];
+}
+
+export const LONGEST_TITLE = 200;
+export type Complaint = "titleMissing" | "titleLong" | "dateMissing" | "timeMissing" | "past" | "address";
+export type Complaints = Partial<Record<"title" | "date" | "begin" | "end" | "invitees", Complaint>>;
+
+function wallClock(date: string, time: string): Temporal.PlainDateTime | null {
+  try {
+    return Temporal.PlainDate.from(date).toPlainDateTime(Temporal.PlainTime.from(time));
+  } catch {
+    return null;
+  }
+}
+
+/** A draft for a new meeting: the next full half hour, half an hour long. */
+export function newDraft(now: number, zone: string): Draft {
+  const begin = Temporal.Instant.fromEpochMilliseconds(now)
+    .toZonedDateTimeISO(zone)
+    .add({ minutes: 5 })
+    .round({ smallestUnit: "minute", roundingIncrement: 30, roundingMode: "ceil" });
+  return {
+    title: "",
+    date: begin.toPlainDate().toString(),
+    begin: clock(begin),
+    end: clock(begin.add({ minutes: 30 })),
+    zone,
+    invitees: [],
+  };
+}
+
+export function draftOf(meeting: Meeting): Draft {
+  const at = (time: string | null) => Temporal.Instant.from(time ?? meeting.created_at).toZonedDateTimeISO(meeting.zone);
+  const begin = at(meeting.begin_at);
+  return {
+    title: meeting.title,
+    date: begin.toPlainDate().toString(),
+    begin: clock(begin),
+    end: clock(at(meeting.end_at)),
+    zone: meeting.zone,
+    invitees: (meeting.invitees ?? []).map((invitee) => invitee.email),
+  };
+}
+
+function clock(at: Temporal.ZonedDateTime): string {
+  return at.toPlainTime().toString({ smallestUnit: "minute" });
+}
+
+/** Whether the meeting ends on the day after the one it begins on. */
+export function endsNextDay(draft: Draft): boolean {
+  return draft.begin !== "" && draft.end !== "" && draft.end <= draft.begin;
+}
+
+/** What the begin means in the reader's own zone, when that differs; null where the draft is not readable yet. */
+export function instants(draft: Draft): { beginAt: string; endAt: string } | null {
+  const begin = wallClock(draft.date, draft.begin);
+  let end = wallClock(draft.date, draft.end);
+  if (begin === null || end === null) return null;
+  if (endsNextDay(draft)) end = end.add({ days: 1 });
+  // A time that a clock change skips or repeats is read as calendars do (RFC 5545 §3.3.5): Temporal's "compatible".
+  const instant = (at: Temporal.PlainDateTime) => at.toZonedDateTime(draft.zone).toInstant().toString({ smallestUnit: "second" });
+  return { beginAt: instant(begin), endAt: instant(end) };
+}
+
+export function complaints(draft: Draft, now: number): Complaints {
+  const found: Complaints = {};
+  const title = draft.title.trim();
+  if (title === "") found.title = "titleMissing";
+  else if (title.length > LONGEST_TITLE) found.title = "titleLong";
+  if (draft.date === "") found.date = "dateMissing";
+  if (draft.begin === "") found.begin = "timeMissing";
+  if (draft.end === "") found.end = "timeMissing";
+  const times = instants(draft);
+  if (times !== null && Date.parse(times.endAt) <= now) found.end = "past";
+  if (badAddresses(draft).length > 0) found.invitees = "address";
+  return found;
+}
+
+export function badAddresses(draft: Draft): string[] {
+  return parseAddresses(draft.invitees.join("\n")).bad;
+}
+
+/** What to send; only for a draft without complaints. */
+export function requestOf(draft: Draft): ScheduleRequest {
+  const times = instants(draft);
+  if (times === null) throw new Error("a draft with complaints is not sent");
+  return {
+    title: draft.title.trim(),
+    begin_at: times.beginAt,
+    end_at: times.endAt,
+    zone: draft.zone,
+    invitees: parseAddresses(draft.invitees.join("\n")).good,
+  };
+}
+
+export function browserZone(): string {
+  return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+}
+
+/** All zones the browser knows, `own` among them even when it is an alias the list leaves out. */
+export function zones(own: string): string[] {
+  const known = Intl.supportedValuesOf("timeZone");
+  return [...new Set([...known, "UTC", own])].sort();
+}

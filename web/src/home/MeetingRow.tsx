@@ -1,0 +1,74 @@
+import { ActionIcon, Badge, Button, Group, Menu, Paper, Stack, Text } from "@mantine/core";
+import { IconDots, IconNotes, IconPencil, IconTrash } from "@tabler/icons-react";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "react-router";
+import type { Meeting } from "../core/api/types.ts";
+import { span } from "../core/when.ts";
+import { CopyLink } from "../ui/CopyLink.tsx";
+import { CancelDialog } from "./CancelDialog.tsx";
+
+interface Props {
+  meeting: Meeting;
+  past: boolean;
+  onEdit: (meeting: Meeting) => void;
+}
+
+export function MeetingRow({ meeting, past, onEdit }: Props) {
+  const { t, i18n } = useTranslation();
+  const [cancelling, setCancelling] = useState(false);
+  const title = meeting.title || t("meeting.untitled", { name: meeting.owner.name });
+  const when = meeting.begin_at !== null && meeting.end_at !== null ? span(meeting.begin_at, meeting.end_at, i18n.language) : t("home.anytime");
+  return (
+    <Paper component="li" withBorder p="md">
+      <Group justify="space-between">
+        <Stack gap={2} style={{ flex: "1 1 16rem", minWidth: 0 }}>
+          <Group gap="xs">
+            <Text fw={600} truncate maw="100%">
+              {title}
+            </Text>
+            {meeting.state === "running" ? <Badge color="green">{t("home.running")}</Badge> : null}
+            {meeting.state === "cancelled" ? <Badge color="gray">{t("home.cancelled")}</Badge> : null}
+          </Group>
+          <Text size="sm" c="dimmed">
+            {when}
+            {meeting.is_owner ? null : ` · ${t("home.by", { name: meeting.owner.name })}`}
+          </Text>
+        </Stack>
+        <Group gap="xs">
+          {past ? null : (
+            <>
+              <CopyLink link={meeting.link} />
+              <Button component={Link} to={`/m/${meeting.code}`} aria-label={t("home.joinNamed", { title })}>
+                {t("home.join")}
+              </Button>
+            </>
+          )}
+          {past ? (
+            <Button component={Link} to={`/m/${meeting.code}/minutes`} variant="default" leftSection={<IconNotes size={18} aria-hidden />}>
+              {t("minutes.title")}
+            </Button>
+          ) : null}
+          {!past && meeting.is_owner && meeting.kind === "scheduled" ? (
+            <Menu position="bottom-end">
+              <Menu.Target>
+                <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t("home.moreFor", { title })}>
+                  <IconDots size={20} aria-hidden />
+                </ActionIcon>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item leftSection={<IconPencil size={16} aria-hidden />} onClick={() => onEdit(meeting)}>
+                  {t("home.edit")}
+                </Menu.Item>
+                <Menu.Item color="red" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setCancelling(true)}>
+                  {t("home.cancel")}
+                </Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          ) : null}
+        </Group>
+      </Group>
+      {cancelling ? <CancelDialog code={meeting.code} title={title} onClose={() => setCancelling(false)} /> : null}
+    </Paper>
+  );
+}

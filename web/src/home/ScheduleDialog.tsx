@@ -1,0 +1,149 @@
+import { Button, Group, Modal, Select, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { parseAddresses } from "../core/addresses.ts";
+import type { Meeting } from "../core/api/types.ts";
+import {
+  badAddresses,
+  browserZone,
+  complaints,
+  draftOf,
+  endsNextDay,
+  instants,
+  newDraft,
+  requestOf,
+  zones,
+  type Complaints,
+  type Draft,
+} from "../core/schedule.ts";
+import { span } from "../core/when.ts";
+import { useHub } from "../hub.ts";
+import { ProblemAlert } from "../ui/ProblemAlert.tsx";
+import { MEETINGS } from "./MeetingList.tsx";
+
+/** Schedules a meeting, or changes one that is. */
+export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; onClose: () => void }) {
+  const { t, i18n } = useTranslation();
+  const hub = useHub();
+  const queries = useQueryClient();
+  const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone()) : draftOf(meeting)));
+  const [found, setFound] = useState<Complaints>({});
+  const change = (part: Partial<Draft>) => {
+    setDraft((old) => ({ ...old, ...part }));
+    setFound((old) => Object.fromEntries(Object.entries(old).filter(([field]) => !(field in part))));
+  };
+  const save = useMutation({
+    mutationFn: () => (meeting === null ? hub.schedule(requestOf(draft)) : hub.change(meeting.code, requestOf(draft))),
+    onSuccess: async () => {
+      await queries.invalidateQueries({ queryKey: [MEETINGS] });
+      onClose();
+    },
+  });
+  const times = instants(draft);
+  const own = browserZone();
+  const complaint = (field: keyof Complaints) => {
+    const what = found[field];
+    return what === undefined ? null : t(`schedule.${what}`, { addresses: badAddresses(draft).join(", ") });
+  };
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      size="lg"
+      title={t(meeting === null ? "schedule.title" : "schedule.change")}
+      closeButtonProps={{ "aria-label": t("app.close") }}
+    >
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault();
+          const wrong = complaints(draft, Date.now());
+          setFound(wrong);
+          if (Object.keys(wrong).length === 0) save.mutate();
+        }}
+      >
+        <Stack>
+          <TextInput
+            label={t("schedule.subject")}
+            data-autofocus
+            required
+            value={draft.title}
+            error={complaint("title")}
+            onChange={(event) => change({ title: event.currentTarget.value })}
+          />
+          <Group grow align="flex-start" preventGrowOverflow={false}>
+            <TextInput
+              type="date"
+              label={t("schedule.date")}
+              required
+              value={draft.date}
+              error={complaint("date")}
+              onChange={(event) => change({ date: event.currentTarget.value })}
+              miw={150}
+            />
+            <TextInput
+              type="time"
+              label={t("schedule.begin")}
+              required
+              value={draft.begin}
+              error={complaint("begin")}
+              onChange={(event) => change({ begin: event.currentTarget.value })}
+              miw={110}
+            />
+            <TextInput
+              type="time"
+              label={t("schedule.end")}
+              required
+              value={draft.end}
+              error={complaint("end")}
+              description={endsNextDay(draft) ? t("schedule.nextDay") : null}
+              inputWrapperOrder={["label", "input", "description", "error"]}
+              onChange={(event) => change({ end: event.currentTarget.value })}
+              miw={110}
+            />
+          </Group>
+          <Select
+            label={t("schedule.zone")}
+            data={zones(draft.zone)}
+            value={draft.zone}
+            searchable
+            allowDeselect={false}
+            limit={60}
+            nothingFoundMessage={t("schedule.noZone")}
+            onChange={(zone) => (zone === null ? undefined : change({ zone }))}
+            {...(times !== null && draft.zone !== own
+              ? { description: t("schedule.yours", { when: span(times.beginAt, times.endAt, i18n.language, own) }) }
+              : {})}
+            inputWrapperOrder={["label", "input", "description", "error"]}
+          />
+          <TagsInput
+            label={t("schedule.invitees")}
+            description={t("schedule.inviteesHint")}
+            type="email"
+            splitChars={[",", ";", "\n"]}
+            acceptValueOnBlur
+            value={draft.invitees}
+            error={complaint("invitees")}
+            onChange={(entries) => {
+              const { good, bad } = parseAddresses(entries.join("\n"));
+              change({ invitees: [...good, ...bad] });
+            }}
+          />
+          <ProblemAlert error={save.error} />
+          <Text size="sm" c="dimmed">
+            {t("schedule.mailed")}
+          </Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {t("app.close")}
+            </Button>
+            <Button type="submit" loading={save.isPending}>
+              {t(meeting === null ? "schedule.save" : "schedule.saveChange")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

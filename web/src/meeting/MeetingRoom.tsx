@@ -1,0 +1,3 @@
+export function MeetingRoom() {
+  return null;
+}

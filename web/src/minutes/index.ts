@@ -1,0 +1,1 @@
+export { Minutes } from "./Minutes.tsx";

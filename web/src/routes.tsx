@@ -1,0 +1,28 @@
+import { createBrowserRouter, type RouteObject } from "react-router";
+import { Frame } from "./ui/Frame.tsx";
+import { Loading } from "./ui/Loading.tsx";
+import { RouteError } from "./ui/RouteError.tsx";
+
+export const routes: RouteObject[] = [
+  {
+    Component: Frame,
+    HydrateFallback: Loading,
+    ErrorBoundary: RouteError,
+    children: [
+      { path: "/", lazy: async () => ({ Component: (await import("./home/HomePage.tsx")).HomePage }) },
+      { path: "/sign-in", lazy: async () => ({ Component: (await import("./signin/SignInPage.tsx")).SignInPage }) },
+      { path: "/m/:code/minutes", lazy: async () => ({ Component: (await import("./home/MinutesPage.tsx")).MinutesPage }) },
+      { path: "*", lazy: async () => ({ Component: (await import("./ui/NotFound.tsx")).NotFound }) },
+    ],
+  },
+  {
+    path: "/m/:code",
+    HydrateFallback: Loading,
+    ErrorBoundary: RouteError,
+    lazy: async () => ({ Component: (await import("./meeting/MeetingPage.tsx")).MeetingPage }),
+  },
+];
+
+export function createRoutes(): ReturnType<typeof createBrowserRouter> {
+  return createBrowserRouter(routes);
+}

@@ -1,0 +1,105 @@
+/** The frame of every page but the meeting: name, language, the person's menu. */
+import { Anchor, AppShell, Button, Container, Group, Menu, Text } from "@mantine/core";
+import { IconLanguage, IconLogout, IconMail, IconUser } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { Link, Outlet, useNavigate } from "react-router";
+import { useHub } from "../hub.ts";
+import { chooseLanguage, LANGUAGES, type Language } from "../i18n/index.ts";
+import { ME, useMe } from "./useMe.ts";
+
+export function Frame() {
+  const { t } = useTranslation();
+  const me = useMe();
+  return (
+    <AppShell header={{ height: 60 }} padding="md">
+      <a className="skip" href="#content">
+        {t("app.skip")}
+      </a>
+      <AppShell.Header>
+        <Container size="md" h="100%">
+          <Group h="100%" justify="space-between" wrap="nowrap">
+            <Anchor component={Link} to="/" underline="never" c="inherit">
+              <Group gap="xs" wrap="nowrap">
+                <img src="/icon.svg" alt="" width={28} height={28} />
+                <Text fw={700}>{me.data?.server.name ?? t("app.name")}</Text>
+              </Group>
+            </Anchor>
+            <Group gap="xs" wrap="nowrap">
+              <LanguageMenu />
+              {me.data?.person ? <PersonMenu name={me.data.person.name} email={me.data.person.email} /> : null}
+            </Group>
+          </Group>
+        </Container>
+      </AppShell.Header>
+      <AppShell.Main id="content" tabIndex={-1}>
+        <Container size="md" px={0}>
+          <Outlet />
+        </Container>
+      </AppShell.Main>
+    </AppShell>
+  );
+}
+
+function LanguageMenu() {
+  const { t, i18n } = useTranslation();
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="subtle" color="gray" px="xs" aria-label={t("app.language")}>
+          <IconLanguage size={20} aria-hidden />
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {Object.entries(LANGUAGES).map(([language, name]) => (
+          <Menu.Item
+            key={language}
+            lang={language}
+            fw={i18n.language === language ? 700 : 400}
+            onClick={() => void chooseLanguage(language as Language)}
+          >
+            {name}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function PersonMenu({ name, email }: { name: string; email: string }) {
+  const { t } = useTranslation();
+  const hub = useHub();
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const signOut = useMutation({
+    mutationFn: () => hub.signOut(),
+    onSuccess: async () => {
+      queries.clear();
+      await queries.invalidateQueries({ queryKey: ME });
+      await navigate("/sign-in");
+    },
+  });
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button variant="subtle" color="gray" px="xs" aria-label={t("app.account", { name: name || email })}>
+          <IconUser size={20} aria-hidden />
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>{name || email}</Menu.Label>
+        {name ? (
+          <Menu.Label>
+            <Group gap={4} wrap="nowrap">
+              <IconMail size={14} aria-hidden /> {email}
+            </Group>
+          </Menu.Label>
+        ) : null}
+        <Menu.Divider />
+        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => signOut.mutate()}>
+          {t("app.signOut")}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
