@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use crate::attribute as kinds;
 use crate::error::NoRoom;
-use crate::integrity::{IntegrityKey, Verdict};
+use crate::integrity::IntegrityKey;
 use crate::message::{Class, Message, Method};
 use crate::writer::Writer;
 
@@ -42,7 +42,7 @@ impl<'a> BindingRequest<'a> {
     pub fn new(message: Message<'a>) -> Option<Self> {
         if message.class() != Class::Request
             || message.method() != Method::BINDING
-            || message.verify_fingerprint() == Verdict::Forged
+            || message.verify_fingerprint().is_forged()
         {
             return None;
         }

@@ -20,6 +20,11 @@ impl Verdict {
     pub fn is_genuine(self) -> bool {
         self == Self::Genuine
     }
+
+    /// True for [`Verdict::Forged`] alone.
+    pub fn is_forged(self) -> bool {
+        self == Self::Forged
+    }
 }
 
 /// A key for MESSAGE-INTEGRITY. Both pads are hashed once, here, so that a message costs only its own blocks.

@@ -56,6 +56,15 @@ impl<'b> Writer<'b> {
         self
     }
 
+    /// Appends an attribute whose value stands already where it belongs in the buffer: what a relay received, behind room
+    /// for the header.
+    pub fn in_place(&mut self, kind: u16, size: usize) -> &mut Self {
+        if let Some(room) = self.reserve(kind, size) {
+            room[size..].fill(0);
+        }
+        self
+    }
+
     /// Writes header and length; gives the padded value to fill.
     fn reserve(&mut self, kind: u16, size: usize) -> Option<&mut [u8]> {
         let start = self.len + 4;
