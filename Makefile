@@ -23,7 +23,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
 CARGO := cd rust && cargo
 ARGS ?=
 
-.PHONY: all demo test lint types rust web check-rust check-web pytest bench soak interop clean
+.PHONY: all demo test lint types rust web check-rust check-web pytest browser bench soak interop clean
 all: .cache/native .cache/web
 
 demo: all
@@ -70,6 +70,7 @@ demo: all
 
 test: .cache/test-packages .cache/native .cache/web .cache/system-packages
 	@$(MAKE) lint types check-rust check-web
+	@$(MAKE) browser
 	@$(MAKE) pytest
 
 lint: .cache/test-packages
@@ -96,6 +97,10 @@ check-web: .cache/node-modules
 
 pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages
 	@exec $(BIN)/pytest $(ARGS)
+
+# Real browsers, in a network of their own.
+browser: .cache/test-packages .cache/native .cache/web .cache/system-packages
+	@exec tests/browser/namespace.sh $(BIN)/pytest -c tests/browser/pytest.ini tests/browser $(ARGS)
 
 # --- longer ones, on demand
 
