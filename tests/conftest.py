@@ -2,9 +2,10 @@
 
 import gc
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 
@@ -21,11 +22,12 @@ def logged_failures() -> Iterator[list[Failure]]:
         if failure is not None:
             failures.append(failure)
 
-    globalLogPublisher.addObserver(observe)
+    observer = cast(ILogObserver, observe)
+    globalLogPublisher.addObserver(observer)
     try:
         yield failures
         gc.collect(0)
     finally:
-        globalLogPublisher.removeObserver(observe)
+        globalLogPublisher.removeObserver(observer)
     if failures:
         pytest.fail("errors were logged:\n" + "\n".join(f.getTraceback() for f in failures), pytrace=False)
