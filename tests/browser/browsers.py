@@ -109,4 +109,3 @@ def eventually(what: str, probe: Callable[[], T | None], *, within: float = 20.0
         if monotonic() > deadline:
             raise AssertionError(f"not within {within:.0f} s: {what} (last answer: {answer!r})")
         page.wait_for_timeout(200)
-

@@ -38,8 +38,10 @@ class ProbeOptions(Options):
         """A certificate authority to trust beside the system's (PEM file; may be repeated)."""
         self["ca"].append(path)
 
-    def parseArgs(self, link: str) -> None:
-        self["link"] = link
+    def parseArgs(self, *links: str) -> None:
+        if len(links) != 1:
+            raise UsageError("give one link, as the hub shows it")
+        self["link"] = links[0]
 
 
 async def probe(reactor: Any, options: ProbeOptions) -> Report:
@@ -50,8 +52,12 @@ async def probe(reactor: Any, options: ProbeOptions) -> Report:
         place = await take_a_place(agent, reactor, options["link"], options["name"])
         report.sfu = place.url
         opened_at = reactor.seconds()
-        signalling = await connect(reactor, place.url, place.token, tls_for(urlsplit(place.url).hostname or "", options["ca"]))
-        await Participant(reactor, signalling, report, relay=bool(options["relay"]), opened_at=opened_at).stay(options["seconds"])
+        signalling = await connect(
+            reactor, place.url, place.token, tls_for(urlsplit(place.url).hostname or "", options["ca"])
+        )
+        await Participant(reactor, signalling, report, relay=bool(options["relay"]), opened_at=opened_at).stay(
+            options["seconds"]
+        )
     except (CannotJoin, ConnectError, DNSLookupError) as error:
         report.trouble.append(str(error))
     if report.connected_ms is None and not report.trouble:
@@ -65,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options.parseOptions(list(arguments))
     except UsageError as error:
-        print(f"meeting probe: {error}\n{options.synopsis}", file=sys.stderr)  # noqa: T201  a command's answer
+        print(f"meeting probe: {error}\n{options.synopsis}", file=sys.stderr)
         return 2
     reports: list[Report] = []
 
@@ -78,5 +84,5 @@ def main(arguments: Sequence[str]) -> int:
         if end.code:
             return 1
     report = reports[0]
-    print(json.dumps(report.as_json()) if options["json"] else report.as_text())  # noqa: T201  a command's answer
+    print(json.dumps(report.as_json()) if options["json"] else report.as_text())
     return 0 if report.good else 1

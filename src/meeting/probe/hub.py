@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import treq
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from meeting.daemon.errors import MeetingError
@@ -38,7 +39,8 @@ class Place:
 async def take_a_place(agent: IAgent, reactor: IReactorTime, link: str, name: str, *, patience: float = 60.0) -> Place:
     """Joins the meeting of `link` (`https://host/m/<code>`) as the guest `name`.
 
-    Waits while the hub asks to ("please wait a moment"), at most `patience` seconds. Raises CannotJoin with the hub's own words.
+    Waits while the hub asks to ("please wait a moment"), at most `patience` seconds. Raises CannotJoin with the
+    hub's own words.
     """
     root, code = _parts(link)
     body = json.dumps({"device": "".join(secrets.choice(ALPHABET) for _ in range(8)), "name": name}).encode()
@@ -49,7 +51,7 @@ async def take_a_place(agent: IAgent, reactor: IReactorTime, link: str, name: st
             return Place(url=answer["url"], token=answer["token"], identity=answer["identity"])
         wait = float(answer.get("retry_after", 2))
         if status != 503 or reactor.seconds() + wait > give_up:
-            raise CannotJoin(f"the hub answered {status}: {answer.get('detail') or answer.get('title') or 'no reason given'}")
+            raise CannotJoin(f"the hub answered {status}: {answer.get('detail') or answer.get('title')}")
         await _later(reactor, wait)
 
 
@@ -62,7 +64,7 @@ def _parts(link: str) -> tuple[str, str]:
 
 
 async def _post(agent: IAgent, url: str, body: bytes, origin: str) -> tuple[int, dict[str, Any]]:
-    headers = {"Content-Type": "application/json", "Origin": origin}
+    headers = Headers({"Content-Type": ["application/json"], "Origin": [origin]})
     response = await treq.request("POST", url, data=body, headers=headers, agent=agent, timeout=10)
     text = await response.content()
     if len(text) > LARGEST_ANSWER:

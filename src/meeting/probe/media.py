@@ -26,7 +26,16 @@ class TestPicture(VideoStreamTrack):
     def __init__(self) -> None:
         super().__init__()
         bars = numpy.array(
-            [[192, 192, 192], [192, 192, 0], [0, 192, 192], [0, 192, 0], [192, 0, 192], [192, 0, 0], [0, 0, 192], [16, 16, 16]],
+            [
+                [192, 192, 192],
+                [192, 192, 0],
+                [0, 192, 192],
+                [0, 192, 0],
+                [192, 0, 192],
+                [192, 0, 0],
+                [0, 0, 192],
+                [16, 16, 16],
+            ],
             dtype=numpy.uint8,
         )
         row = numpy.repeat(bars, WIDTH // len(bars), axis=0)
@@ -36,7 +45,9 @@ class TestPicture(VideoStreamTrack):
     async def recv(self) -> VideoFrame:
         pts, time_base = await self.next_timestamp()
         self._step = (self._step + 4) % WIDTH
-        frame = VideoFrame.from_ndarray(numpy.ascontiguousarray(numpy.roll(self._picture, self._step, axis=1)), format="rgb24")
+        frame = VideoFrame.from_ndarray(
+            numpy.ascontiguousarray(numpy.roll(self._picture, self._step, axis=1)), format="rgb24"
+        )
         frame.pts, frame.time_base = pts, time_base
         return frame
 

@@ -15,7 +15,14 @@ from aiortc import (
 )
 from aiortc.rtcconfiguration import RTCIceTransportPolicy
 from livekit.protocol.models import TrackSource, TrackType
-from livekit.protocol.rtc import AddTrackRequest, JoinResponse, LeaveRequest, SessionDescription, SignalRequest, SignalResponse
+from livekit.protocol.rtc import (
+    AddTrackRequest,
+    JoinResponse,
+    LeaveRequest,
+    SessionDescription,
+    SignalRequest,
+    SignalResponse,
+)
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -35,7 +42,9 @@ def from_asyncio(awaitable: Awaitable[T]) -> Deferred[T]:
 class Participant:
     """One stay in a room. `stay` runs it from the join to the leave and fills the report."""
 
-    def __init__(self, reactor: IReactorTime, signalling: Signalling, report: Report, *, relay: bool, opened_at: float) -> None:
+    def __init__(
+        self, reactor: IReactorTime, signalling: Signalling, report: Report, *, relay: bool, opened_at: float
+    ) -> None:
         self._reactor = reactor
         self._signalling = signalling
         self._report = report
@@ -73,11 +82,13 @@ class Participant:
 
     def _peer_connection(self, join: JoinResponse) -> RTCPeerConnection:
         # An empty list, not None: aiortc would ask an outside STUN server by default.
-        servers = [RTCIceServer(urls=list(s.urls), username=s.username, credential=s.credential) for s in join.ice_servers]
+        servers = [
+            RTCIceServer(urls=list(s.urls), username=s.username, credential=s.credential) for s in join.ice_servers
+        ]
         policy = RTCIceTransportPolicy.RELAY if self._relay else RTCIceTransportPolicy.ALL
         return RTCPeerConnection(RTCConfiguration(iceServers=servers, iceTransportPolicy=policy))
 
-    def _publish(self, track: MediaStreamTrack, source: TrackSource.ValueType) -> None:
+    def _publish(self, track: MediaStreamTrack, source: TrackSource) -> None:
         self._publisher.addTrack(track)
         kind = TrackType.VIDEO if track.kind == "video" else TrackType.AUDIO
         request = AddTrackRequest(cid=track.id, name=f"test {track.kind}", type=kind, source=source)
@@ -115,7 +126,9 @@ class Participant:
         await from_asyncio(self._subscriber.setRemoteDescription(RTCSessionDescription(message.offer.sdp, "offer")))
         await from_asyncio(self._subscriber.setLocalDescription(await from_asyncio(self._subscriber.createAnswer())))
         local = self._subscriber.localDescription
-        self._signalling.send(SignalRequest(answer=SessionDescription(type="answer", sdp=local.sdp, id=message.offer.id)))
+        self._signalling.send(
+            SignalRequest(answer=SessionDescription(type="answer", sdp=local.sdp, id=message.offer.id))
+        )
 
     async def _on_update(self, message: SignalResponse) -> None:
         for other in message.update.participants:
@@ -131,7 +144,7 @@ class Participant:
 
     def _track_arrived(self, track: MediaStreamTrack) -> None:
         transceiver = next(t for t in self._subscriber.getTransceivers() if t.receiver.track is track)
-        sid = _stream_id(self._subscriber.remoteDescription.sdp, transceiver.mid).partition("|")[0]
+        sid = _stream_id(self._subscriber.remoteDescription.sdp, transceiver.mid or "").partition("|")[0]
         seen = ReceivedTrack(participant=self._names.get(sid, sid), kind=track.kind)
         self._report.received.append(seen)
         self._receivers.append((transceiver.receiver, seen))
@@ -170,7 +183,7 @@ def _path(connection: RTCPeerConnection) -> str:
 
 
 def _stream_id(sdp: str, mid: str) -> str:
-    """The stream of the section `mid`: "<participant sid>|<track sid>" in LiveKit's msid lines; empty when it has none."""
+    """The stream of the section `mid`, "<participant sid>|<track sid>" in LiveKit's msid lines; empty when none."""
     current = stream = ""
     found: dict[str, str] = {}
     for line in sdp.splitlines():

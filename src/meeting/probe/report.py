@@ -54,7 +54,7 @@ class Report:
         for track in self.received:
             lines.append(
                 f"got  {track.kind:<10} from {track.participant}: {track.frames} frames, "
-                f"first after {_milliseconds(track.first_frame_ms)}, {track.lost} of {track.packets + track.lost} packets lost"
+                f"first after {_milliseconds(track.first_frame_ms)}, {track.packets} packets, {track.lost} lost"
             )
         lines.extend(f"trouble         {text}" for text in self.trouble)
         return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import cast
 from urllib.parse import urlencode, urlsplit
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError
 from livekit.protocol.rtc import SignalRequest, SignalResponse
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall
 
 from meeting.probe.hub import CannotJoin
@@ -18,7 +19,7 @@ PING_EVERY = 5.0
 MOST_WAITING = 1000
 
 
-class Signalling(WebSocketClientProtocol):  # type: ignore[misc]  # autobahn's base class is untyped
+class Signalling(WebSocketClientProtocol):
     """One connection. `messages` hands out SignalResponse objects in order, and None once when the connection ended."""
 
     def __init__(self) -> None:
@@ -53,17 +54,24 @@ class Signalling(WebSocketClientProtocol):  # type: ignore[misc]  # autobahn's b
         self.send(SignalRequest(ping=int(self.factory.reactor.seconds() * 1000)))
 
 
-async def connect(reactor: object, url: str, token: str, tls: IOpenSSLClientConnectionCreator | None, *, timeout: float = 10.0) -> Signalling:
-    """Opens the signalling connection of the sfuserver at `url` (`ws://` or `wss://`). Raises CannotJoin, or the endpoint's error."""
+async def connect(
+    reactor: object, url: str, token: str, tls: IOpenSSLClientConnectionCreator, *, timeout: float = 10.0
+) -> Signalling:
+    """Opens the signalling connection of the sfuserver at `url` (`ws://` or `wss://`).
+
+    Raises CannotJoin, or the endpoint's own error.
+    """
     parts = urlsplit(url)
     secure = parts.scheme == "wss"
     query = urlencode({"protocol": 15, "auto_subscribe": 1, "sdk": "python", "version": "0.1.0"})
-    factory = WebSocketClientFactory(f"{url}/rtc?{query}", headers={"Authorization": f"Bearer {token}"}, reactor=reactor)
+    factory = WebSocketClientFactory(
+        f"{url}/rtc?{query}", headers={"Authorization": f"Bearer {token}"}, reactor=reactor
+    )
     factory.protocol = Signalling
     factory.setProtocolOptions(openHandshakeTimeout=timeout, maxMessagePayloadSize=4 * 1024 * 1024)
-    endpoint = HostnameEndpoint(reactor, parts.hostname, parts.port or (443 if secure else 80), timeout=timeout)
+    port = parts.port or (443 if secure else 80)
+    endpoint: IStreamClientEndpoint = HostnameEndpoint(reactor, parts.hostname or "", port, timeout=timeout)
     if secure:
-        assert tls is not None
         endpoint = wrapClientTLS(tls, endpoint)
-    protocol: Signalling = await endpoint.connect(factory)
+    protocol = cast(Signalling, await endpoint.connect(factory))
     return await protocol.opened
