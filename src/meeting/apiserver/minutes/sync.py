@@ -1,0 +1,479 @@
+"""The y-websocket protocol and the state of one document under many hands. No I/O: frames go in, effects come out.
+
+The protocol: y-protocols `PROTOCOL.md`, `sync.js`, `awareness.js`; message 100 is ours (docs/protocols/http-api.md).
+
+    joined ──▶ the hub sends step 1 (its state vector) and the carets of the others
+    step 1 ──▶ answered with step 2, when all that was taken before it is durable
+    step 2, update ──▶ judged, merged, stored; then acknowledged to its writer and sent to the others
+    awareness ──▶ relayed to all, never stored
+
+**Durable first.** Updates wait in one queue in the order of their arrival. A batch of them is merged and given out as
+`Store`; until
+`stored` is called, nothing of it leaves: neither to the others, nor to a newcomer, nor as an acknowledgement. When
+storing fails,
+the merged document is ahead of the database: all clients are closed, the document is forgotten, and they bring back
+what is missing
+when they connect again; that is what a CRDT is for.
+
+A client may send updates before it answered our step 1 (it types while it reconnects, and its older edits come with
+the step 2). So its
+updates wait until its step 2 is there; after that, an update that builds on something unknown is a fault.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any
+
+from pycrdt import Doc, XmlFragment
+
+from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
+
+FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
+_NOTHING = b"\x00\x00"  # an update without structs and deletions
+
+
+class MessageType(IntEnum):
+    """The first number of every frame."""
+
+    SYNC = 0
+    AWARENESS = 1
+    QUERY_AWARENESS = 3
+    DURABLE = 100
+
+
+class SyncType(IntEnum):
+    """The second number of a sync message."""
+
+    STEP_1 = 0
+    STEP_2 = 1
+    UPDATE = 2
+
+
+class CloseCode(IntEnum):
+    """Why the hub ends a connection (RFC 6455, section 7.4; 44xx: an HTTP status that says the same)."""
+
+    TRY_AGAIN = 1013
+    MALFORMED = 4400
+    NOT_ALLOWED = 4403
+    TOO_LARGE = 4413
+    TOO_MANY = 4429
+
+
+class Refused(Exception):
+    """A client's message cannot be taken: its connection ends with this code and text."""
+
+    def __init__(self, code: CloseCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one document and one client may cost."""
+
+    document: int = 16 << 20  # bytes of all updates
+    update: int = 1 << 20  # bytes of one
+    queue: int = 4 << 20  # bytes of updates that wait for the database
+    awareness: int = 16 << 10  # bytes of one awareness message
+    carets: int = 8  # awareness states of one connection
+    depth: int = 64  # elements within elements
+
+
+# --- effects
+
+
+@dataclass(frozen=True)
+class Send:
+    """A frame for one client."""
+
+    client: int
+    frame: bytes
+
+
+@dataclass(frozen=True)
+class Store:
+    """Updates to commit, in one transaction; then call `stored` or `not_stored`."""
+
+    updates: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class Close:
+    """End this client's connection; it has left already as far as the document knows."""
+
+    client: int
+    code: CloseCode
+    reason: str
+
+
+Effect = Send | Store | Close
+
+
+# --- frames
+
+
+def _uint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(0x80 | number & 0x7F)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _buffer(data: bytes) -> bytes:
+    return _uint(len(data)) + data
+
+
+def sync_frame(type_: SyncType, payload: bytes) -> bytes:
+    """A sync message: a state vector (step 1) or an update (step 2, update)."""
+    return bytes((MessageType.SYNC, type_)) + _buffer(payload)
+
+
+def durable_frame(count: int) -> bytes:
+    """The acknowledgement: how many step 2 and update messages of this connection are in the database."""
+    return bytes((MessageType.DURABLE,)) + _uint(count)
+
+
+@dataclass(frozen=True)
+class Caret:
+    """One client's entry in an awareness message; `state` None: it left."""
+
+    client: int
+    clock: int
+    state: dict[str, Any] | None
+
+
+def awareness_frame(carets: list[Caret]) -> bytes:
+    """An awareness message about `carets`."""
+    entries = b"".join(
+        _uint(caret.client) + _uint(caret.clock) + _buffer(json.dumps(caret.state).encode()) for caret in carets
+    )
+    return bytes((MessageType.AWARENESS,)) + _buffer(_uint(len(carets)) + entries)
+
+
+def read_awareness(payload: bytes) -> list[Caret]:
+    """:raise BadUpdate: it is not what y-protocols' encodeAwarenessUpdate writes."""
+    reader = Reader(payload)
+    carets = []
+    for _ in range(reader.uint()):
+        client, clock = reader.uint((1 << 53) - 1), reader.uint()
+        try:
+            state = json.loads(reader.text())
+        except (ValueError, RecursionError):
+            raise BadUpdate("a caret's state is not JSON") from None
+        if state is not None and not isinstance(state, dict):
+            raise BadUpdate("a caret's state is not an object")
+        carets.append(Caret(client, clock, state))
+    reader.end()
+    return carets
+
+
+# --- the document
+
+
+@dataclass
+class _Client:
+    name: str
+    may_write: bool
+    in_step: bool = False  # it answered our step 1
+    early: list[_Change] = field(default_factory=list)
+    durable: int = 0
+    carets: dict[int, Caret] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Change:
+    client: int
+    update: bytes
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class _Question:
+    client: int
+    vector: bytes
+
+
+class Document:
+    """One meeting's minutes, and the clients that have them open. Clients are numbers that the caller makes."""
+
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self._limits = limits
+        self._doc = Doc[XmlFragment]()
+        self._doc.get(FRAGMENT, type=XmlFragment)
+        self._history = History(limits.depth)
+        self._clients: dict[int, _Client] = {}
+        self._queue: deque[_Change | _Question] = deque()
+        self._queued = 0
+        self._storing: list[_Change] | None = None
+        self._size = 0
+        self._effects: list[Effect] = []
+        self.is_over = False
+        """It failed, everybody was sent away: load it again from the database."""
+
+    @classmethod
+    def load(cls, updates: list[bytes], limits: Limits = Limits()) -> Document:
+        """The document that these updates (a snapshot and what followed it, all from the database) make."""
+        document = cls(limits)
+        for update in updates:
+            document._history.note(document._history.news(update))
+            document._doc.apply_update(update)
+        document._size = sum(map(len, updates))
+        return document
+
+    @property
+    def clients(self) -> int:
+        """How many have it open."""
+        return len(self._clients)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody has it open and nothing waits to be stored: it may be forgotten."""
+        return not self._clients and self._storing is None and not self._queue
+
+    @property
+    def fragment(self) -> XmlFragment:
+        """The text as a tree."""
+        return self._doc.get(FRAGMENT, type=XmlFragment)
+
+    # --- what the caller tells it; each answers with what is to be done now, in this order
+
+    def join(self, client: int, name: str, may_write: bool) -> list[Effect]:
+        """Somebody opened the document; `name` is what the others see at their caret."""
+        carets = self._carets()
+        self._clients[client] = _Client(name, may_write)
+        self._effects.append(Send(client, sync_frame(SyncType.STEP_1, self._doc.get_state())))
+        if carets:
+            self._effects.append(Send(client, awareness_frame(carets)))
+        return self._take_effects()
+
+    def receive(self, client: int, frame: bytes) -> list[Effect]:
+        """A frame from a client. Once it was refused, or left, its frames are ignored."""
+        if client in self._clients:
+            try:
+                self._receive(client, self._clients[client], frame)
+            except Refused as refused:
+                self._refuse(client, refused)
+        self._go_on()
+        return self._take_effects()
+
+    def leave(self, client: int) -> list[Effect]:
+        """A client's connection ended. What it wrote and we received is still stored."""
+        self._leave(client)
+        return self._take_effects()
+
+    def stored(self) -> list[Effect]:
+        """The last `Store` is committed."""
+        batch, self._storing = self._storing or [], None
+        self._settle(batch)
+        self._go_on()
+        return self._take_effects()
+
+    def not_stored(self) -> list[Effect]:
+        """The last `Store` failed: nothing of it may be seen, so this document ends; it can be loaded again."""
+        self._end()
+        return self._take_effects()
+
+    def keep_alive(self) -> list[Effect]:
+        """A frame for everybody: y-websocket's client takes 30 s of silence for a broken connection."""
+        return [Send(number, durable_frame(client.durable)) for number, client in self._clients.items()]
+
+    # --- clients and frames
+
+    def _take_effects(self) -> list[Effect]:
+        effects, self._effects = self._effects, []
+        return effects
+
+    def _carets(self) -> list[Caret]:
+        return [caret for client in self._clients.values() for caret in client.carets.values()]
+
+    def _to_all(self, frame: bytes) -> None:
+        self._effects.extend(Send(client, frame) for client in self._clients)
+
+    def _leave(self, number: int) -> None:
+        client = self._clients.pop(number, None)
+        if client is not None and client.carets:
+            self._to_all(awareness_frame([Caret(c.client, c.clock, None) for c in client.carets.values()]))
+
+    def _refuse(self, number: int, refused: Refused) -> None:
+        if number in self._clients:
+            self._effects.append(Close(number, refused.code, refused.reason))
+            self._leave(number)
+
+    def _receive(self, number: int, client: _Client, frame: bytes) -> None:
+        reader = Reader(frame)
+        try:
+            type_ = reader.uint()
+            if type_ == MessageType.SYNC:
+                step, payload = reader.uint(), reader.buffer()
+                reader.end()
+                self._receive_sync(number, client, step, payload)
+            elif type_ == MessageType.AWARENESS:
+                payload = reader.buffer()
+                reader.end()
+                self._receive_awareness(client, payload)
+            elif type_ == MessageType.QUERY_AWARENESS:
+                reader.end()
+                self._effects.append(Send(number, awareness_frame(self._carets())))
+            else:
+                raise BadUpdate(f"the hub knows no message {type_}")
+        except BadUpdate as bad:
+            raise Refused(CloseCode.MALFORMED, f"That message cannot be read: {bad}.") from None
+
+    def _receive_sync(self, number: int, client: _Client, step: int, payload: bytes) -> None:
+        if step == SyncType.STEP_1:
+            check_state_vector(payload)
+            self._enqueue(_Question(number, payload))
+        elif step in (SyncType.STEP_2, SyncType.UPDATE):
+            if len(payload) > self._limits.update:
+                raise Refused(CloseCode.TOO_LARGE, "That is too much text at once.")
+            change = _Change(number, payload, client.may_write)
+            if step == SyncType.STEP_2 and not client.in_step:
+                client.in_step = True
+                early, client.early = client.early, []
+                for item in (change, *early):
+                    self._enqueue(item)
+            elif client.in_step:
+                self._enqueue(change)
+            else:
+                client.early.append(change)
+                if sum(map(_cost, client.early)) > self._limits.update:
+                    raise Refused(CloseCode.MALFORMED, "Step 2 of the synchronisation is missing.")
+        else:
+            raise BadUpdate(f"there is no sync message {step}")
+
+    def _receive_awareness(self, client: _Client, payload: bytes) -> None:
+        if len(payload) > self._limits.awareness:
+            raise Refused(CloseCode.TOO_LARGE, "That caret is too large.")
+        news = []
+        for caret in read_awareness(payload):
+            owner = next((c for c in self._clients.values() if caret.client in c.carets), None)
+            # y-websocket's client also echoes what it hears about others: only what is news is relayed.
+            known = owner.carets[caret.client] if owner is not None else None
+            if caret.state is None:
+                if owner is client and known is not None and caret.clock >= known.clock:
+                    del client.carets[caret.client]
+                    news.append(caret)
+            elif known is None or caret.clock > known.clock:
+                if owner is not None:
+                    del owner.carets[caret.client]
+                if len(client.carets) >= self._limits.carets:
+                    raise Refused(CloseCode.TOO_LARGE, "One connection cannot have that many carets.")
+                named = replace(caret, state=_signed(caret.state, client.name))
+                client.carets[caret.client] = named
+                news.append(named)
+        if news:
+            self._to_all(awareness_frame(news))
+
+    # --- the queue
+
+    def _enqueue(self, item: _Change | _Question) -> None:
+        if self._queued + _cost(item) > self._limits.queue:
+            raise Refused(CloseCode.TRY_AGAIN, "Too much is waiting to be saved; please wait a moment.")
+        self._queue.append(item)
+        self._queued += _cost(item)
+
+    def _go_on(self) -> None:
+        """Answer what can be answered and store what has come, unless something is being stored."""
+        while self._storing is None and self._queue and not self.is_over:
+            if isinstance(self._queue[0], _Question):
+                self._answer(self._queue[0])
+                self._queued -= _cost(self._queue.popleft())
+            else:
+                self._merge_batch()
+
+    def _answer(self, question: _Question) -> None:
+        if question.client in self._clients:
+            missing = self._doc.get_update(question.vector)
+            self._effects.append(Send(question.client, sync_frame(SyncType.STEP_2, missing)))
+
+    def _merge_batch(self) -> None:
+        """Merge the changes at the head of the queue, and give them out to be stored."""
+        batch: list[_Change] = []
+        while self._queue and isinstance(change := self._queue[0], _Change) and not self.is_over:
+            self._queued -= _cost(self._queue.popleft())
+            try:
+                batch.append(replace(change, update=self._merge(change)))
+            except Refused as refused:
+                self._refuse(change.client, refused)
+        if updates := tuple(change.update for change in batch if change.update != _NOTHING):
+            self._storing = batch
+            self._effects.append(Store(updates))
+        else:
+            self._settle(batch)
+
+    def _merge(self, change: _Change) -> bytes:
+        """Merge one change; what of it was new (an echo or a repetition holds nothing new)."""
+        if change.update == _NOTHING:
+            return _NOTHING
+        if self._size + len(change.update) > self._limits.document:
+            raise Refused(CloseCode.TOO_LARGE, "These minutes are full.")
+        try:
+            news = self._history.news(change.update)
+            if not change.allowed:
+                # A reader's step 2 lists the deletions it knows, so an update alone is no offence; it is just not
+                # taken.
+                if news:
+                    raise Refused(CloseCode.NOT_ALLOWED, "You may read these minutes, but not change them.")
+                return _NOTHING
+            self._history.note(news)
+        except MissingPredecessor as bad:
+            raise Refused(CloseCode.TRY_AGAIN, f"The hub is missing something: {bad}.") from None
+        except BadUpdate as bad:
+            raise Refused(CloseCode.MALFORMED, f"That update cannot be taken: {bad}.") from None
+        return self._apply(change)
+
+    def _apply(self, change: _Change) -> bytes:
+        news: list[bytes] = []
+        subscription = self._doc.observe(lambda event: news.append(event.update))
+        try:
+            self._doc.apply_update(change.update)
+        except BaseException as error:
+            # A panic of the Rust library is no Exception. The document may be half changed: it ends here, the
+            # database has it whole.
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
+            self._refuse(change.client, Refused(CloseCode.MALFORMED, "That update cannot be taken."))
+            self._end()
+            return _NOTHING
+        finally:
+            self._doc.unobserve(subscription)
+        update = news[0] if len(news) == 1 else change.update if news else _NOTHING
+        self._size += len(update)
+        return update
+
+    def _settle(self, batch: list[_Change]) -> None:
+        """A batch is durable: tell its writers, and show it to the others."""
+        for change in batch:
+            if change.update != _NOTHING:
+                frame = sync_frame(SyncType.UPDATE, change.update)
+                self._effects.extend(Send(other, frame) for other in self._clients if other != change.client)
+        for number, count in Counter(change.client for change in batch).items():
+            if client := self._clients.get(number):
+                client.durable += count
+                self._effects.append(Send(number, durable_frame(client.durable)))
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._storing = None
+        self._queue.clear()
+        for number in self._clients:
+            self._effects.append(Close(number, CloseCode.TRY_AGAIN, "The minutes could not be saved just now."))
+        self._clients.clear()
+
+
+def _cost(item: _Change | _Question) -> int:
+    """Bytes that an item in the queue holds, roughly."""
+    return 64 + len(item.update if isinstance(item, _Change) else item.vector)
+
+
+def _signed(state: dict[str, Any], name: str) -> dict[str, Any]:
+    """A caret's state with the name the hub knows: nobody writes under another's."""
+    user = state.get("user")
+    return {**state, "user": {**user, "name": name}} if isinstance(user, dict) else state

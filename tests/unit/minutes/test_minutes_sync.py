@@ -1,0 +1,337 @@
+"""Several people write at once: nothing is seen before it is durable, and nobody disturbs the others."""
+
+import pytest
+from pycrdt import Doc, XmlElement, XmlFragment, XmlText
+
+from meeting.apiserver.minutes.sync import (
+    Caret,
+    Close,
+    CloseCode,
+    Document,
+    Limits,
+    Send,
+    SyncType,
+    awareness_frame,
+    durable_frame,
+    read_awareness,
+    sync_frame,
+)
+from meeting.apiserver.minutes.updates import Reader
+from tests.unit.minutes.yclient import Table
+
+
+def carets_in(frame: bytes) -> list[Caret]:
+    return read_awareness(Reader(frame[1:]).buffer())
+
+
+def test_what_one_writes_the_other_reads_and_it_is_acknowledged() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    ada.write("Agenda")
+    table.turn()
+    bob.write("Decisions")
+    table.turn()
+    assert ada.text == bob.text == "<paragraph>Agenda</paragraph><paragraph>Decisions</paragraph>"
+    assert ada.durable == 1 + 2  # step 2, then an element and its text
+    assert bob.durable == 1 + 2
+
+
+def test_a_newcomer_reads_what_was_written() -> None:
+    table = Table()
+    table.sit(1).write("Agenda")
+    table.turn()
+    assert table.sit(2).text == "<paragraph>Agenda</paragraph>"
+
+
+def test_the_rows_alone_make_the_document_again() -> None:
+    table = Table()
+    ada = table.sit(1)
+    ada.write("kept")
+    table.turn()
+    del table.document
+    again = Table(Document.load(table.rows))
+    assert again.sit(1).text == ada.text
+
+
+def test_nothing_leaves_before_it_is_durable() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    table.hold = True
+    ada.write("secret until saved")
+    table.turn()
+    before = ada.durable
+    carol = table.sit(3)
+    assert bob.text == "" and carol.text == "" and ada.durable == before
+    while table.open:
+        table.commit()
+    assert bob.text == carol.text == ada.text
+    assert ada.durable == before + 2
+
+
+def test_what_comes_while_the_database_is_busy_is_one_transaction() -> None:
+    table = Table()
+    ada = table.sit(1)
+    table.hold = True
+    for number in range(10):
+        ada.write(str(number))
+    table.turn()
+    assert len(table.open) == 1
+    table.commit()
+    assert len(table.open) == 1 and len(table.open[0].updates) == 19
+
+
+def test_when_saving_fails_everybody_is_sent_away_and_brings_it_back() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    table.hold = True
+    ada.write("not lost")
+    table.turn()
+    table.do(table.document.not_stored())
+    assert table.document.is_over
+    assert ada.closed is not None and ada.closed.code == CloseCode.TRY_AGAIN
+    assert bob.closed is not None and bob.text == ""
+    again = Table(Document.load(table.rows))
+    again.clients[1] = ada
+    again.do(again.document.join(1, "Ada", True))
+    ada.hello()
+    again.turn()
+    assert again.sit(2).text == "<paragraph>not lost</paragraph>"
+
+
+def test_edits_made_before_step_two_wait_for_it() -> None:
+    table = Table()
+    ada = table.sit(1, speaks=False)
+    ada.out.clear()
+    ada.write("while offline, so never sent")
+    ada.out.clear()
+    ada.write("typed while connecting")
+    table.turn()
+    assert table.rows == [] and ada.closed is None
+    table.do(table.document.receive(1, sync_frame(SyncType.STEP_2, ada.doc.get_update(b"\0"))))
+    assert ada.closed is None and ada.durable == 3
+    assert table.sit(2).text == ada.text
+
+
+def test_edits_without_step_two_do_not_wait_for_ever() -> None:
+    table = Table(Document(Limits(update=1000)))
+    ada = table.sit(1, speaks=False)
+    ada.out.clear()
+    for _ in range(9):
+        ada.write("never in step")
+    table.turn()
+    assert ada.closed is not None and ada.closed.code == CloseCode.MALFORMED
+
+
+def test_an_update_that_builds_on_something_unknown_ends_only_its_writer() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    ada.write("lost on the way")
+    ada.out.clear()
+    ada.write("and then this")
+    table.turn()
+    assert ada.closed is not None and ada.closed.code == CloseCode.TRY_AGAIN
+    bob.write("goes on")
+    table.turn()
+    assert bob.closed is None and table.sit(3).text == "<paragraph>goes on</paragraph>"
+
+
+def test_an_echo_is_acknowledged_but_not_stored_again() -> None:
+    table = Table()
+    ada = table.sit(1)
+    ada.write("once")
+    table.turn()
+    rows = list(table.rows)
+    table.do(table.document.receive(1, sync_frame(SyncType.UPDATE, ada.doc.get_update(b"\0"))))
+    assert table.rows == rows
+    assert ada.durable == 4
+
+
+def test_a_reader_reads_but_does_not_write() -> None:
+    table = Table()
+    ada = table.sit(1)
+    ada.write("read me")
+    table.turn()
+    reader = table.sit(2, may_write=False)
+    assert reader.text == ada.text and reader.closed is None
+    reader.write("vandal")
+    table.turn()
+    assert reader.closed is not None and reader.closed.code == CloseCode.NOT_ALLOWED
+    assert ada.text == "<paragraph>read me</paragraph>"
+
+
+def test_a_reader_deletes_nothing() -> None:
+    table = Table()
+    ada = table.sit(1)
+    ada.write("read me")
+    table.turn()
+    reader = table.sit(2, may_write=False)
+    del reader.fragment.children[0]
+    table.turn()
+    assert ada.text == table.sit(3).text == "<paragraph>read me</paragraph>"
+
+
+def test_a_deletion_is_durable_too() -> None:
+    table = Table()
+    ada = table.sit(1)
+    ada.write("gone")
+    table.turn()
+    del ada.fragment.children[0]
+    table.turn()
+    assert Table(Document.load(table.rows)).sit(2).text == ""
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\x00",
+        b"\x00\x02\x05ab",
+        b"\x00\x02\x02\x00\x00trailing",
+        b"\x00\x07\x00",
+        b"\x63",
+        b"\x00\x00\x05\xff\xff\xff\xff\xff",
+        sync_frame(SyncType.UPDATE, b"\xff" * 20),
+        b"\x01\x03abc",
+        b"\x01\x07\x01\x01\x01\x04nope",
+        b"\xff" * 12,
+    ],
+)
+def test_a_malformed_frame_ends_its_sender_only(frame: bytes) -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    table.do(table.document.receive(1, frame))
+    assert ada.closed is not None and ada.closed.code == CloseCode.MALFORMED and ada.closed.reason
+    bob.write("undisturbed")
+    table.turn()
+    assert bob.closed is None and table.sit(3).text == "<paragraph>undisturbed</paragraph>"
+
+
+def test_an_update_over_the_limit_is_refused() -> None:
+    table = Table(Document(Limits(update=1000)))
+    ada = table.sit(1)
+    ada.write("x" * 1000)
+    table.turn()
+    assert ada.closed is not None and ada.closed.code == CloseCode.TOO_LARGE
+
+
+def test_minutes_that_are_full_take_no_more() -> None:
+    table = Table(Document(Limits(document=3000)))
+    ada, bob = table.sit(1), table.sit(2)
+    for _ in range(4):
+        ada.write("x" * 900)
+        table.turn()
+    assert ada.closed is not None and ada.closed.code == CloseCode.TOO_LARGE
+    assert bob.text.count("x") == 3 * 900
+
+
+def test_a_queue_that_does_not_drain_is_bounded() -> None:
+    table = Table(Document(Limits(queue=5000)))
+    table.hold = True
+    ada = table.sit(1)
+    for _ in range(6):
+        ada.write("x" * 900)
+    table.turn()
+    assert ada.closed is not None and ada.closed.code == CloseCode.TRY_AGAIN
+
+
+def test_carets_carry_the_name_the_hub_knows_and_are_not_stored() -> None:
+    table = Table()
+    table.sit(1, name="Ada")
+    bob = table.sit(2, name="Bob")
+    state = {"user": {"name": "Queen", "color": "#336699"}, "cursor": None}
+    table.do(table.document.receive(1, awareness_frame([Caret(77, 1, state)])))
+    (caret,) = carets_in(bob.carets[-1])
+    assert caret == Caret(77, 1, {"user": {"name": "Ada", "color": "#336699"}, "cursor": None})
+    assert table.rows == []
+    carol = table.sit(3, name="Carol")
+    assert carets_in(carol.carets[-1]) == [caret]
+
+
+def test_echoes_of_carets_are_not_relayed_again() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    frame = awareness_frame([Caret(77, 1, {"user": {"name": "Ada"}})])
+    table.do(table.document.receive(1, frame))
+    heard = len(ada.carets), len(bob.carets)
+    table.do(table.document.receive(2, frame))
+    table.do(table.document.receive(2, awareness_frame([Caret(77, 1, None)])))
+    assert (len(ada.carets), len(bob.carets)) == heard
+
+
+def test_who_leaves_takes_the_caret_along() -> None:
+    table = Table()
+    table.sit(1)
+    bob = table.sit(2)
+    table.do(table.document.receive(1, awareness_frame([Caret(77, 4, {"user": {}})])))
+    table.do(table.document.leave(1))
+    assert carets_in(bob.carets[-1]) == [Caret(77, 4, None)]
+    assert table.document.clients == 1
+
+
+def test_one_connection_has_few_carets_and_small_ones() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    table.do(table.document.receive(1, awareness_frame([Caret(n, 1, {}) for n in range(9)])))
+    table.do(table.document.receive(2, awareness_frame([Caret(99, 1, {"x": "y" * 20_000})])))
+    assert ada.closed is not None and ada.closed.code == CloseCode.TOO_LARGE
+    assert bob.closed is not None and bob.closed.code == CloseCode.TOO_LARGE
+
+
+def test_frames_of_one_who_left_are_ignored() -> None:
+    document = Document()
+    document.join(1, "Ada", True)
+    document.leave(1)
+    assert document.receive(1, b"\xff") == []
+    assert document.is_quiet
+
+
+def test_a_departed_writers_words_are_still_stored() -> None:
+    table = Table()
+    ada = table.sit(1)
+    table.hold = True
+    ada.write("last words")
+    table.turn()
+    table.do(table.document.leave(1))
+    assert not table.document.is_quiet
+    while table.open:
+        table.commit()
+    assert table.document.is_quiet
+    assert Table(Document.load(table.rows)).sit(2).text == "<paragraph>last words</paragraph>"
+
+
+def test_silence_is_broken_for_all() -> None:
+    table = Table()
+    table.sit(1)
+    table.sit(2)
+    assert table.document.keep_alive() == [Send(1, durable_frame(1)), Send(2, durable_frame(1))]
+
+
+def nested(levels: int, client: int = 5) -> bytes:
+    """An update of `levels` elements, each within the one before."""
+    doc: Doc[XmlFragment] = Doc(client_id=client)
+    at: XmlFragment | XmlElement = doc.get("default", type=XmlFragment)
+    for _ in range(levels):
+        at = at.children.append(XmlElement("p"))
+    at.children.append(XmlText("deep"))
+    return doc.get_update()
+
+
+def test_elements_nested_too_deep_are_refused_also_bit_by_bit() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    at: XmlFragment | XmlElement = bob.fragment
+    for _ in range(100):
+        at = at.children.append(XmlElement("p"))
+        table.turn()
+        if bob.closed:
+            break
+    assert bob.closed is not None and bob.closed.code == CloseCode.MALFORMED and "deep" in bob.closed.reason
+    table.do(table.document.receive(1, sync_frame(SyncType.UPDATE, nested(70))))
+    assert isinstance(ada.closed, Close) and "deep" in ada.closed.reason
+
+
+def test_elements_nested_as_lists_are_fit() -> None:
+    table = Table()
+    ada = table.sit(1)
+    table.do(table.document.receive(1, sync_frame(SyncType.UPDATE, nested(60))))
+    assert ada.closed is None and len(table.rows) == 1
