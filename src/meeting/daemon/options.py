@@ -1,0 +1,284 @@
+"""The options of a daemon: flag > environment > configuration file > default, declared once.
+
+    class Options(DaemonOptions):
+        flags = (CONFIG, SECRET, DOMAIN_ADDRESS, Flag("maxFileSize", "largest upload", "100MB", size), …)
+
+After parsing, `options["maxFileSize"]` is the converted value. The environment variable of `maxFileSize` is
+`MEETING_MAX_FILE_SIZE`; repeatable ones take commas there and arrays in the file. A secret flag can also come from a
+file (`--secretFile`, `MEETING_SECRET_FILE`, `secretFile = …`), so that it shows up in no process list. Parsing has no
+side effects; everything wrong is a `usage.UsageError` of one line that says where it was written and what to write.
+"""
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from meeting.daemon.converters import (
+    HostPort,
+    PortRange,
+    boolean,
+    directory,
+    host_port,
+    https_url,
+    network,
+    one_of,
+    path,
+    port,
+    port_range,
+    seconds,
+    server_url,
+    size,
+    url,
+    whole_number,
+)
+
+__all__ = [
+    "APISERVER",
+    "BIND",
+    "CA",
+    "CERT",
+    "CERTKEY",
+    "CONFIG",
+    "DOMAIN_ADDRESS",
+    "HEARTBEAT",
+    "LOG_FORMAT",
+    "LOG_LEVEL",
+    "PLAIN_HTTP",
+    "PUBLIC_URL",
+    "SECRET",
+    "STATE_DIRECTORY",
+    "STATUS",
+    "TRUSTED_PROXY",
+    "DaemonOptions",
+    "Flag",
+    "HostPort",
+    "PortRange",
+    "boolean",
+    "directory",
+    "host_port",
+    "https_url",
+    "network",
+    "one_of",
+    "path",
+    "port",
+    "port_range",
+    "seconds",
+    "server_url",
+    "size",
+    "url",
+    "whole_number",
+]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One option. `default` is text as a person would write it, or None; a repeatable one's value is a list."""
+
+    name: str
+    help: str
+    default: str | None = None
+    convert: Callable[[str], Any] = str
+    repeatable: bool = False
+    secret: bool = False
+    required: bool = False
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "MEETING_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).upper()
+
+    @property
+    def file_flag(self) -> "Flag":
+        """The flag that names a file to read this secret from."""
+        return Flag(f"{self.name}File", f"a file that holds --{self.name}", repeatable=self.repeatable)
+
+
+CONFIG = Flag("config", "a configuration file (TOML), its keys named as these flags", convert=path)
+SECRET = Flag("secret", "the secret that all five daemons share, 16 characters or more", secret=True, required=True)
+DOMAIN_ADDRESS = Flag("domainaddress", "host:port under which others reach this daemon", None, host_port, required=True)
+PUBLIC_URL = Flag("publicUrl", "how browsers reach this daemon, if not by https://<domainaddress>", convert=url)
+CERT = Flag("cert", "the certificate with its chain (PEM); without: a self-signed one", convert=path)
+CERTKEY = Flag("certkey", "the certificate's private key (PEM)", convert=path)
+CA = Flag("ca", "a further certificate authority to trust (PEM)", convert=path, repeatable=True)
+BIND = Flag("bind", "the local address to listen on", "0.0.0.0")
+PLAIN_HTTP = Flag("plainHttp", "host:port for plain HTTP, behind a proxy that does TLS", convert=host_port)
+STATUS = Flag("status", "host:port for /healthz, /readyz, /metrics and /state; keep it private", convert=host_port)
+STATE_DIRECTORY = Flag("stateDirectory", "where this daemon keeps its state", "~/.local/state/meeting", directory)
+APISERVER = Flag("apiserver", "the hub: host:port (https) or a URL", convert=server_url, required=True)
+HEARTBEAT = Flag("heartbeat", "the time between two heartbeats to the hub", "1s", seconds)
+LOG_FORMAT = Flag("logFormat", "text or json", "text", one_of("text", "json"))
+LOG_LEVEL = Flag("logLevel", "debug, info, warn or error", "info", one_of("debug", "info", "warn", "error"))
+TRUSTED_PROXY = Flag("trustedProxy", "a proxy whose X-Forwarded headers are believed", convert=network, repeatable=True)
+
+
+class _Written:
+    """One value as somebody wrote it, and where."""
+
+    def __init__(self, where: str, text: str) -> None:
+        self.where = where
+        self.text = text
+
+
+class DaemonOptions(usage.Options):
+    """The base of every daemon's `Options`. Subclasses declare `flags`, and look at the whole in `check`."""
+
+    flags: ClassVar[Sequence[Flag]] = ()
+    tables: ClassVar[Sequence[str]] = ()
+    """Keys of the configuration file that hold tables; `options[key]` is what TOML has there, `[]` if nothing."""
+    environment: ClassVar[Mapping[str, str]] = os.environ
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for flag in _with_file_flags(cls.flags):
+            setattr(cls, f"opt_{flag.name}", _handler(flag))
+
+    def __init__(self) -> None:
+        self._given: dict[str, list[_Written]] = {}
+        super().__init__()
+
+    def check(self) -> None:
+        """Raise `usage.UsageError` where values that are fine by themselves contradict one another."""
+
+    def parseArgs(self, *rest: str) -> None:
+        """Nothing is taken without a flag."""
+        if rest:
+            raise usage.UsageError(f"do not know what to do with {rest[0]!r}; every value follows a flag, see --help")
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"meeting {version('meeting')}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        """Called by Twisted when the command line has been read."""
+        in_file = self._read_file()
+        for flag in self.flags:
+            self[flag.name] = self._value(flag, in_file)
+        for key in self.tables:
+            self[key] = in_file.get(key, [])
+        self._check_shared()
+        self.check()
+
+    def _value(self, flag: Flag, in_file: Mapping[str, Any]) -> Any:
+        written = self._written(flag, in_file)
+        if not written and flag.default is not None:
+            written = [_Written(f"--{flag.name}", flag.default)]
+        if not written and flag.required:
+            raise usage.UsageError(
+                f"--{flag.name} is needed: {flag.help} (also as {flag.variable} or in the configuration file)"
+            )
+        if len(written) > 1 and not flag.repeatable:
+            raise usage.UsageError(f"{written[1].where} is given twice")
+        values = []
+        for each in written:
+            try:
+                values.append(flag.convert(each.text))
+            except ValueError as error:
+                shown = "" if flag.secret else f" {each.text!r}:"
+                raise usage.UsageError(f"{each.where}:{shown} {error}") from None
+        return values if flag.repeatable else (values[0] if values else None)
+
+    def _written(self, flag: Flag, in_file: Mapping[str, Any]) -> list[_Written]:
+        """What the strongest source that names the flag says."""
+        for source in (self._on_command_line, self._in_environment, lambda each: self._in_file(each, in_file)):
+            here = source(flag)
+            if flag.secret:
+                files = source(flag.file_flag)
+                if here and files:
+                    raise usage.UsageError(f"{here[0].where} and {files[0].where} contradict one another; give one")
+                here = here or [_content(each) for each in files]
+            if here:
+                return here
+        return []
+
+    def _on_command_line(self, flag: Flag) -> list[_Written]:
+        return self._given.get(flag.name, [])
+
+    def _in_environment(self, flag: Flag) -> list[_Written]:
+        text = self.environment.get(flag.variable)
+        if text is None:
+            return []
+        texts = [part.strip() for part in text.split(",") if part.strip()] if flag.repeatable else [text]
+        return [_Written(flag.variable, each) for each in texts]
+
+    def _in_file(self, flag: Flag, in_file: Mapping[str, Any]) -> list[_Written]:
+        if flag.name not in in_file:
+            return []
+        value = in_file[flag.name]
+        where = f"{self['config']}: {flag.name}"
+        values = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and not flag.repeatable:
+            raise usage.UsageError(f"{where}: write one value, not an array")
+        for each in values:
+            if not isinstance(each, str | int | float):
+                raise usage.UsageError(f"{where}: write a string, a number, or true or false")
+        return [_Written(where, str(each).lower() if isinstance(each, bool) else str(each)) for each in values]
+
+    def _read_file(self) -> Mapping[str, Any]:
+        if not any(flag.name == CONFIG.name for flag in self.flags):
+            return {}
+        self[CONFIG.name] = file = self._value(CONFIG, {})
+        if file is None:
+            return {}
+        try:
+            in_file = tomllib.loads(Path(file).read_text("utf-8"))
+        except OSError as error:
+            raise usage.UsageError(f"{file}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise usage.UsageError(f"{file}: is not TOML: {error}") from None
+        known = [flag.name for flag in _with_file_flags(self.flags) if flag.name != CONFIG.name] + [*self.tables]
+        for key in in_file:
+            if key not in known:
+                near = get_close_matches(key, known, 1)
+                raise usage.UsageError(
+                    f"{file}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
+        return in_file
+
+    def _check_shared(self) -> None:
+        if (self.get("cert") is None) != (self.get("certkey") is None):
+            raise usage.UsageError("--cert and --certkey belong together: give both or none")
+        if PUBLIC_URL.name in self and self[PUBLIC_URL.name] is None and self.get(DOMAIN_ADDRESS.name):
+            self[PUBLIC_URL.name] = https_url(self[DOMAIN_ADDRESS.name])
+
+
+def optional(flag: Flag) -> Flag:
+    """The same flag, for a daemon that can do without."""
+    return replace(flag, required=False)
+
+
+def _with_file_flags(flags: Sequence[Flag]) -> list[Flag]:
+    return [*flags, *(flag.file_flag for flag in flags if flag.secret)]
+
+
+def _handler(flag: Flag) -> Callable[..., None]:
+    """The method that Twisted calls when it meets the flag."""
+    help = flag.help + (f" [{flag.default}]" if flag.default else "") + (" (repeatable)" if flag.repeatable else "")
+
+    def switch(self: DaemonOptions) -> None:
+        self._given.setdefault(flag.name, []).append(_Written(f"--{flag.name}", "true"))
+
+    def value(self: DaemonOptions, text: str) -> None:
+        self._given.setdefault(flag.name, []).append(_Written(f"--{flag.name}", text))
+
+    handler = switch if flag.convert is boolean else value
+    handler.__doc__ = help
+    return handler
+
+
+def _content(file: _Written) -> _Written:
+    try:
+        return _Written(file.where, Path(file.text).expanduser().read_text("utf-8").strip())
+    except OSError as error:
+        raise usage.UsageError(f"{file.where}: {file.text}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise usage.UsageError(f"{file.where}: {file.text}: is not UTF-8 text") from None
