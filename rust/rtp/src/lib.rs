@@ -9,12 +9,14 @@ mod header;
 mod ntp;
 pub mod rtcp;
 pub mod rtx;
+mod seen;
 mod sequence;
 
 pub use codec::Codec;
 pub use extension::{Extension, ExtensionMap};
 pub use header::{FIXED_HEADER, Header, is_rtcp};
 pub use ntp::{NtpClock, NtpTime};
+pub use seen::Seen;
 pub use sequence::Unwrapper;
 
 /// Why bytes are not the packet they should be. Not an error to raise: an event to count.

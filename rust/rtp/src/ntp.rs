@@ -25,6 +25,11 @@ impl NtpTime {
         NtpTime(self.0.wrapping_add(fixed(later)))
     }
 
+    /// This time less `earlier`.
+    pub fn before(self, earlier: Duration) -> NtpTime {
+        NtpTime(self.0.wrapping_sub(fixed(earlier)))
+    }
+
     /// Seconds from `earlier` to this; negative if this is before it.
     pub fn seconds_since(self, earlier: NtpTime) -> f64 {
         self.0.wrapping_sub(earlier.0).cast_signed() as f64 / f64::from(2u32).powi(32)

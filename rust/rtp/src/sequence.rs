@@ -29,3 +29,13 @@ impl Unwrapper {
         self.newest
     }
 }
+
+impl Unwrapper {
+    /// Begins anew at `sequence`, at least a whole cycle above all numbers given so far.
+    pub fn restart(&mut self, sequence: u16) -> u64 {
+        let cycle = self.newest.map_or(1, |newest| (newest >> 16) + 2);
+        let extended = cycle << 16 | u64::from(sequence);
+        self.newest = Some(extended);
+        extended
+    }
+}

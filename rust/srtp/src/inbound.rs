@@ -1,10 +1,9 @@
 //! The receiving side.
 
 use crate::kdf::Stream;
-use crate::replay::Window;
 use crate::transform::{ENCRYPTED, RTCP_HEADER, Transform};
 use crate::{BadKey, Profile, Rejected};
-use meeting_rtp::{Header, rtcp};
+use meeting_rtp::{Header, Seen, rtcp};
 
 /// Streams one peer connection may send: a few simulcast tracks with their retransmissions.
 const DEFAULT_STREAMS: usize = 128;
@@ -53,7 +52,7 @@ impl Inbound {
         }
         let place = self.rtp_windows.find(header.ssrc)?;
         let window = self.rtp_windows.at(place);
-        let index = window.guess(header.sequence);
+        let index = guess(window, header.sequence);
         if !window.is_new(index) {
             return Err(Rejected::Replayed);
         }
@@ -97,9 +96,9 @@ impl std::fmt::Debug for Inbound {
 /// The replay window of each stream. A stream enters when its first packet has authenticated.
 struct Windows {
     ssrcs: Vec<u32>,
-    windows: Vec<Window>,
+    windows: Vec<Seen>,
     most: usize,
-    fresh: Window,
+    fresh: Seen,
 }
 
 impl Windows {
@@ -108,7 +107,7 @@ impl Windows {
             ssrcs: Vec::new(),
             windows: Vec::new(),
             most,
-            fresh: Window::new(),
+            fresh: Seen::default(),
         }
     }
 
@@ -122,7 +121,7 @@ impl Windows {
         }
     }
 
-    fn at(&self, place: usize) -> &Window {
+    fn at(&self, place: usize) -> &Seen {
         self.windows.get(place).unwrap_or(&self.fresh)
     }
 
@@ -133,4 +132,16 @@ impl Windows {
         }
         self.windows[place].record(index);
     }
+}
+
+/// The index nearest to the newest one whose lower 16 bits are `sequence` (RFC 3711 §3.3.1, appendix A).
+fn guess(window: &Seen, sequence: u16) -> u64 {
+    let Some(newest) = window.newest() else {
+        return u64::from(sequence);
+    };
+    let distance = sequence.wrapping_sub(newest as u16);
+    // before the very beginning there is nothing: such a packet is of the next cycle
+    newest
+        .checked_add_signed(i64::from(distance.cast_signed()))
+        .unwrap_or(newest + u64::from(distance))
 }

@@ -8,7 +8,6 @@ mod inbound;
 mod kdf;
 mod outbound;
 mod profile;
-mod replay;
 mod transform;
 
 pub use inbound::Inbound;

@@ -1,0 +1,512 @@
+//! One track as one subscriber gets it.
+
+use crate::clock::{SenderClock, ticks};
+use crate::resend::Resends;
+use crate::spans::{Span, Spans};
+use crate::write::{Frame, Stamp};
+use crate::{Departure, History, Kind, Outgoing, Packet, SourceId};
+use meeting_rtp::rtcp::{Builder, Nack, ReportBlock, SenderInfo};
+use meeting_rtp::{ExtensionMap, Header, NtpTime};
+use std::time::{Duration, Instant};
+
+/// The first report follows the first packet, the next half a second later, then twice as long each time up to the longest: a
+/// receiver needs two of each stream to play them in sync.
+const FIRST_REPORT_INTERVAL: Duration = Duration::from_millis(500);
+const LONGEST_REPORT_INTERVAL: Duration = Duration::from_secs(4);
+/// Until a report block tells.
+const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// Stamps kept for plain resends.
+const STAMPS: u64 = 512;
+/// No payload type.
+const NONE: u8 = 0xff;
+
+/// What a Sink is to be.
+#[derive(Debug, Clone)]
+pub struct SinkConfig {
+    /// Audio or video.
+    pub kind: Kind,
+    /// What it sends under. **Never used before on this Link**: its packet indices begin at 1 (RFC 7714 §8.1).
+    pub ssrc: u32,
+    /// What retransmissions go out under, never used before either; without it a packet is sent again as it was.
+    pub rtx_ssrc: Option<u32>,
+    /// The media section, written into every packet where its extension is negotiated.
+    pub mid: String,
+    /// Publisher's payload type → subscriber's. Packets of others are left out.
+    pub payload_types: Vec<(u8, u8)>,
+    /// Subscriber's payload type → its RTX type.
+    pub rtx_payload_types: Vec<(u8, u8)>,
+    /// The subscriber's header-extension ids.
+    pub extensions: ExtensionMap,
+    /// The subscriber agreed to `a=extmap-allow-mixed` (RFC 8285 §6), as all browsers do.
+    pub mixed_extensions: bool,
+}
+
+/// Counters since the start, and what the subscriber last reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SinkStatistics {
+    /// Media packets sent, without resends.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub octets: u64,
+    /// Packets left out: probes and payload types the subscriber does not know.
+    pub left_out: u64,
+    /// Packets sent again.
+    pub resent: u64,
+    /// Packets asked for that the history no longer had.
+    pub unavailable: u64,
+    /// Share the subscriber last reported lost, in 1/256.
+    pub fraction_lost: u8,
+    /// Jitter the subscriber last reported, in timestamp units.
+    pub jitter: u32,
+    /// The last round trip measured.
+    pub round_trip: Option<Duration>,
+}
+
+/// See the module's text. Give it the packets of the Source it is fed from and of the one it is to be fed from.
+#[derive(Debug)]
+pub struct Sink {
+    kind: Kind,
+    ssrc: u32,
+    rtx_ssrc: Option<u32>,
+    payload_types: [u8; 128],
+    rtx_payload_types: [u8; 128],
+    frame: Frame,
+    spans: Spans,
+    rtx_index: u64,
+    /// What [`Sink::feed`] asked for; while it differs from what flows, the Sink waits for a place to begin.
+    wanted: Option<SourceId>,
+    waiting: bool,
+    flowing: bool,
+    key_frame: Option<SourceId>,
+    last: Option<Last>,
+    timeline: Option<Timeline>,
+    resends: Resends,
+    /// For plain resends: the stamps of the newest packets, by output number.
+    stamps: Vec<Option<(u64, Stamp)>>,
+    report_due: Option<Instant>,
+    report_interval: Duration,
+    reports: [Option<(u32, Instant)>; 4],
+    statistics: SinkStatistics,
+}
+
+/// The newest packet forwarded.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    at: Instant,
+    input_timestamp: u32,
+    output_timestamp: u32,
+    clock_rate: u32,
+    clock: Option<SenderClock>,
+    picture_id: u16,
+    tl0_picture_index: u8,
+}
+
+/// Fixes output timestamps to one publisher's wall clock, so that switching between its encodings does not drift.
+#[derive(Debug, Clone, Copy)]
+struct Timeline {
+    origin: u64,
+    capture: NtpTime,
+    timestamp: u32,
+}
+
+impl Sink {
+    /// A Sink fed by nothing yet.
+    pub fn new(config: SinkConfig) -> Sink {
+        let frame = Frame::new(config.extensions, &config.mid, config.mixed_extensions);
+        let plain = config.rtx_ssrc.is_none() && frame.is_stamped();
+        Sink {
+            kind: config.kind,
+            ssrc: config.ssrc,
+            rtx_ssrc: config.rtx_ssrc,
+            payload_types: table(&config.payload_types),
+            rtx_payload_types: table(&config.rtx_payload_types),
+            frame,
+            spans: Spans::new(1),
+            rtx_index: 1,
+            wanted: None,
+            waiting: false,
+            flowing: false,
+            key_frame: None,
+            last: None,
+            timeline: None,
+            resends: Resends::default(),
+            stamps: vec![None; if plain { STAMPS as usize } else { 0 }],
+            report_due: None,
+            report_interval: FIRST_REPORT_INTERVAL,
+            reports: [None; 4],
+            statistics: SinkStatistics::default(),
+        }
+    }
+
+    /// Its SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// The Source whose packets are sent now.
+    pub fn flowing(&self) -> Option<SourceId> {
+        self.spans
+            .current()
+            .filter(|_| self.flowing)
+            .map(|span| span.feed.source)
+    }
+
+    /// The Source asked for; different from [`Sink::flowing`] while its key frame is awaited.
+    pub fn wanted(&self) -> Option<SourceId> {
+        self.wanted
+    }
+
+    /// Attaches or switches; `None` pauses at once. What flows goes on until the new Source gives a place to begin: for
+    /// video a key frame, which [`Sink::take_key_frame_request`] asks for.
+    pub fn feed(&mut self, source: Option<SourceId>) {
+        self.wanted = source;
+        self.waiting = source.is_some() && self.flowing() != source;
+        self.flowing &= source.is_some();
+        self.key_frame = source.filter(|_| self.waiting && self.kind == Kind::Video);
+    }
+
+    /// The Source a key frame is needed from, once per need.
+    pub fn take_key_frame_request(&mut self) -> Option<SourceId> {
+        self.key_frame.take()
+    }
+
+    /// The subscriber sent PLI or FIR.
+    pub fn key_frame_requested(&mut self) {
+        if self.kind == Kind::Video {
+            self.key_frame = self.flowing().or(self.wanted);
+        }
+    }
+
+    /// Writes the subscriber's version of `packet` into `out`; `None` if there is none now.
+    pub fn forward(
+        &mut self,
+        packet: &Packet<'_>,
+        now: Instant,
+        departure: &mut Departure,
+        out: &mut [u8],
+    ) -> Option<Outgoing> {
+        let payload_type = self.payload_types[usize::from(packet.header.payload_type & 0x7f)];
+        let known = payload_type != NONE;
+        if self.must_begin(packet) && !(known && packet.starts_decoding && self.begin(packet, now))
+        {
+            return None;
+        }
+        if !self.flowing {
+            return None;
+        }
+        if (!known || packet.payload().is_empty()) && self.spans.skip(packet.feed, packet.sequence)
+        {
+            self.statistics.left_out += 1;
+            return None;
+        }
+        let (span, output, advances) = self.spans.forward(packet.feed, packet.sequence)?;
+        if !known {
+            return None;
+        }
+        let stamp = self.frame.stamp(departure);
+        let outgoing = self.write(packet, &span, output, payload_type, stamp, out)?;
+        if !self.stamps.is_empty() {
+            self.stamps[(output % STAMPS) as usize] = Some((output, stamp));
+        }
+        if advances {
+            self.note(packet, &span, now);
+        }
+        self.statistics.packets += 1;
+        self.statistics.octets += (outgoing.len - outgoing.header) as u64;
+        Some(outgoing)
+    }
+
+    /// Takes a NACK for this Sink's SSRC. Then call [`Sink::resend`] until it has no more.
+    pub fn nack(&mut self, nack: &Nack<'_>, now: Instant) {
+        let round_trip = self.statistics.round_trip.unwrap_or(FIRST_ROUND_TRIP);
+        let newest = self.spans.next_output().wrapping_sub(1);
+        for sequence in nack.sequences() {
+            let behind = u64::from((newest as u16).wrapping_sub(sequence));
+            if behind < 0x8000 && behind <= newest {
+                self.resends.request(newest - behind, round_trip, now);
+            }
+        }
+    }
+
+    /// Writes the next packet that was asked for again: as RTX (RFC 4588) if negotiated, else the same to the byte.
+    pub fn resend<'h>(
+        &mut self,
+        departure: &mut Departure,
+        histories: impl Fn(SourceId) -> Option<&'h History>,
+        out: &mut [u8],
+    ) -> Option<Outgoing> {
+        while let Some(output) = self.resends.next() {
+            let packet = self.spans.source_of(output).and_then(|(span, input)| {
+                let packet = histories(span.feed.source)?.get(input)?;
+                (packet.feed == span.feed).then_some((span, packet))
+            });
+            if let Some((span, packet)) = packet
+                && let Some(outgoing) = self.write_again(&packet, &span, output, departure, out)
+            {
+                self.statistics.resent += 1;
+                return Some(outgoing);
+            }
+            self.statistics.unavailable += 1;
+        }
+        None
+    }
+
+    /// Takes the subscriber's report on this Sink's SSRC.
+    pub fn report_block(&mut self, block: &ReportBlock, now: Instant) {
+        self.statistics.fraction_lost = block.fraction_lost;
+        self.statistics.jitter = block.jitter;
+        let known = self
+            .reports
+            .iter()
+            .flatten()
+            .find(|(middle, _)| *middle == block.last_sender_report);
+        if let (Some((_, sent)), true) = (known, block.last_sender_report != 0) {
+            let delay = Duration::from_secs(u64::from(block.delay_since)) / 65_536;
+            let round_trip = now.saturating_duration_since(*sent).saturating_sub(delay);
+            self.statistics.round_trip = Some(round_trip.max(Duration::from_millis(1)));
+        }
+    }
+
+    /// Writes a sender report if one is due: the publisher's own wall clock for our timestamps, so that its audio and video
+    /// play in sync. If it does not fit it stays due.
+    pub fn write_report(&mut self, now: Instant, out: &mut Builder<'_>) {
+        let (Some(due), Some(last), Some(span)) =
+            (self.report_due, self.last, self.spans.current())
+        else {
+            return;
+        };
+        let Some(clock) = last.clock.filter(|_| due <= now && self.flowing) else {
+            return;
+        };
+        let (ntp, timestamp) = clock.at(now, last.clock_rate);
+        let info = SenderInfo {
+            ntp,
+            rtp_timestamp: timestamp.wrapping_add(span.timestamp),
+            packets: self.statistics.packets as u32,
+            octets: self.statistics.octets as u32,
+        };
+        if out.sender_report(self.ssrc, info, &[]).is_ok() {
+            self.reports.rotate_right(1);
+            self.reports[0] = Some((ntp.middle(), now));
+            self.report_due = Some(now + self.report_interval);
+            self.report_interval = (2 * self.report_interval).min(LONGEST_REPORT_INTERVAL);
+        }
+    }
+
+    /// When to call [`Sink::write_report`] next.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.report_due.filter(|_| self.flowing)
+    }
+
+    /// Counters and what the subscriber reported.
+    pub fn statistics(&self) -> SinkStatistics {
+        self.statistics
+    }
+
+    /// Whether `packet` is of the Source (or the run of it) the Sink is waiting for.
+    fn must_begin(&mut self, packet: &Packet<'_>) -> bool {
+        if self.wanted != Some(packet.feed.source) {
+            return false;
+        }
+        if !self.waiting
+            && let Some(span) = self.spans.current()
+            && span.feed.source == packet.feed.source
+            && span.feed.epoch < packet.feed.epoch
+        {
+            // the publisher began anew: what came before does not continue
+            self.feed_anew(packet.feed.source);
+        }
+        self.waiting
+    }
+
+    fn feed_anew(&mut self, source: SourceId) {
+        self.flowing = false;
+        self.feed(Some(source));
+    }
+
+    /// Begins a span at `packet`, continuing numbers, timestamps and picture ids.
+    fn begin(&mut self, packet: &Packet<'_>, now: Instant) -> bool {
+        let timestamp = self
+            .next_timestamp(packet, now)
+            .wrapping_sub(packet.header.timestamp);
+        let (mut picture_id, mut tl0_picture_index) = (0, 0);
+        if let (Some(last), Some(vp8)) = (self.last, packet.vp8) {
+            let id = vp8.picture_id.map_or(0, |id| id.value);
+            picture_id = last.picture_id.wrapping_add(1).wrapping_sub(id);
+            let tl0 = vp8.tl0_picture_index.map_or(0, |(value, _)| value);
+            tl0_picture_index = last.tl0_picture_index.wrapping_add(1).wrapping_sub(tl0);
+        }
+        self.spans.begin(
+            packet.feed,
+            packet.sequence,
+            timestamp,
+            picture_id,
+            tl0_picture_index,
+        );
+        self.waiting = false;
+        self.flowing = true;
+        self.key_frame = None;
+        self.report_due = Some(now);
+        true
+    }
+
+    /// The output timestamp of `packet`, the first of a span: the publisher's capture time where both sides are known, the time
+    /// that passed otherwise; in any case later than what was sent.
+    fn next_timestamp(&mut self, packet: &Packet<'_>, now: Instant) -> u32 {
+        let Some(last) = self.last else {
+            return packet.header.timestamp;
+        };
+        let rate = packet.clock_rate;
+        let earliest = last.output_timestamp.wrapping_add((rate / 1000).max(1));
+        if self.timeline.is_none() {
+            self.timeline = last.clock.map(|clock| Timeline {
+                origin: clock.origin,
+                capture: clock.capture_time(last.input_timestamp, last.clock_rate),
+                timestamp: last.output_timestamp,
+            });
+        }
+        let by_capture = self
+            .timeline
+            .zip(packet.sender_clock)
+            .and_then(|(timeline, clock)| {
+                let capture = clock.capture_time(packet.header.timestamp, rate);
+                let passed = capture.seconds_since(timeline.capture) * f64::from(rate);
+                (clock.origin == timeline.origin && passed.abs() < f64::from(i32::MAX))
+                    .then(|| timeline.timestamp.wrapping_add((passed as i64) as u32))
+            });
+        let by_arrival = last
+            .output_timestamp
+            .wrapping_add(ticks(now.saturating_duration_since(last.at), rate));
+        let next = by_capture.unwrap_or_else(|| {
+            self.timeline = None;
+            by_arrival
+        });
+        let ahead = |timestamp: u32| timestamp.wrapping_sub(earliest).cast_signed();
+        if ahead(next) > 0 { next } else { earliest }
+    }
+
+    /// Remembers the newest packet forwarded.
+    fn note(&mut self, packet: &Packet<'_>, span: &Span, now: Instant) {
+        let before = self.last;
+        let picture_id = packet
+            .vp8
+            .and_then(|vp8| vp8.picture_id)
+            .map(|id| id.value.wrapping_add(span.picture_id));
+        let tl0 = packet.vp8.and_then(|vp8| vp8.tl0_picture_index);
+        let tl0 = tl0.map(|(value, _)| value.wrapping_add(span.tl0_picture_index));
+        if self.report_due.is_none() {
+            self.report_due = Some(now);
+        }
+        self.last = Some(Last {
+            at: now,
+            input_timestamp: packet.header.timestamp,
+            output_timestamp: packet.header.timestamp.wrapping_add(span.timestamp),
+            clock_rate: packet.clock_rate,
+            clock: packet.sender_clock,
+            picture_id: picture_id
+                .or(before.map(|last| last.picture_id))
+                .unwrap_or(0),
+            tl0_picture_index: tl0
+                .or(before.map(|last| last.tl0_picture_index))
+                .unwrap_or(0),
+        });
+    }
+
+    fn write(
+        &self,
+        packet: &Packet<'_>,
+        span: &Span,
+        output: u64,
+        payload_type: u8,
+        stamp: Stamp,
+        out: &mut [u8],
+    ) -> Option<Outgoing> {
+        let header = Header::new(
+            payload_type,
+            output as u16,
+            packet.header.timestamp.wrapping_add(span.timestamp),
+            self.ssrc,
+            packet.header.marker,
+        );
+        let (header, len) = self.frame.write(&header, packet, stamp, None, out)?;
+        shift_picture(packet, span, out.get_mut(header..len)?);
+        let transport_sequence = self.frame.transport_sequence(stamp);
+        Some(Outgoing {
+            len,
+            header,
+            index: output,
+            transport_sequence,
+        })
+    }
+
+    fn write_again(
+        &mut self,
+        packet: &Packet<'_>,
+        span: &Span,
+        output: u64,
+        departure: &mut Departure,
+        out: &mut [u8],
+    ) -> Option<Outgoing> {
+        let payload_type = self.payload_types[usize::from(packet.header.payload_type & 0x7f)];
+        if payload_type == NONE {
+            return None;
+        }
+        let Some(rtx_ssrc) = self.rtx_ssrc else {
+            let stamp = if self.frame.is_stamped() {
+                let (kept, stamp) = (*self.stamps.get((output % STAMPS) as usize)?)?;
+                (kept == output).then_some(stamp)?
+            } else {
+                self.frame.stamp(departure)
+            };
+            return self.write(packet, span, output, payload_type, stamp, out);
+        };
+        let rtx_type = self.rtx_payload_types[usize::from(payload_type & 0x7f)];
+        if rtx_type == NONE || packet.payload().is_empty() {
+            return None;
+        }
+        let index = self.rtx_index;
+        let timestamp = packet.header.timestamp.wrapping_add(span.timestamp);
+        let header = Header::new(
+            rtx_type,
+            index as u16,
+            timestamp,
+            rtx_ssrc,
+            packet.header.marker,
+        );
+        let stamp = self.frame.stamp(departure);
+        let (header, len) = self
+            .frame
+            .write(&header, packet, stamp, Some(output as u16), out)?;
+        shift_picture(
+            packet,
+            span,
+            out.get_mut(header + meeting_rtp::rtx::OSN..len)?,
+        );
+        self.rtx_index += 1;
+        let transport_sequence = self.frame.transport_sequence(stamp);
+        Some(Outgoing {
+            len,
+            header,
+            index,
+            transport_sequence,
+        })
+    }
+}
+
+fn shift_picture(packet: &Packet<'_>, span: &Span, payload: &mut [u8]) {
+    if let Some(vp8) = packet.vp8
+        && (span.picture_id != 0 || span.tl0_picture_index != 0)
+    {
+        vp8.shift(payload, span.picture_id, span.tl0_picture_index);
+    }
+}
+
+fn table(pairs: &[(u8, u8)]) -> [u8; 128] {
+    let mut table = [NONE; 128];
+    for (from, to) in pairs {
+        if let (Some(entry), true) = (table.get_mut(usize::from(*from)), *to < 128) {
+            *entry = *to;
+        }
+    }
+    table
+}

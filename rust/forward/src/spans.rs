@@ -1,0 +1,139 @@
+//! How a Sink's output numbers relate to its Sources' numbers: runs with a constant difference.
+//!
+//! A span ends where a packet is left out or another Source takes over. Few of them describe everything a subscriber may still
+//! ask for, at no cost for a packet that just continues the newest.
+
+use crate::Feed;
+use std::collections::VecDeque;
+
+const MOST_SPANS: usize = 64;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Span {
+    pub(crate) feed: Feed,
+    /// The input numbers it covers; open at the end while it is the newest.
+    first: u64,
+    last: u64,
+    /// The highest input number forwarded (or passed over); `first - 1` in the beginning.
+    newest: u64,
+    /// Output = input − this, wrapping.
+    offset: u64,
+    /// Added to timestamps, picture ids and TL0PICIDX.
+    pub(crate) timestamp: u32,
+    pub(crate) picture_id: u16,
+    pub(crate) tl0_picture_index: u8,
+}
+
+impl Span {
+    pub(crate) fn output(&self, input: u64) -> u64 {
+        input.wrapping_sub(self.offset)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Spans {
+    spans: VecDeque<Span>,
+    first_output: u64,
+}
+
+impl Spans {
+    /// Output numbers begin at `first_output`.
+    pub(crate) fn new(first_output: u64) -> Spans {
+        Spans {
+            spans: VecDeque::new(),
+            first_output,
+        }
+    }
+
+    pub(crate) fn current(&self) -> Option<&Span> {
+        self.spans.back()
+    }
+
+    /// One past the highest output number in use.
+    pub(crate) fn next_output(&self) -> u64 {
+        self.current()
+            .map_or(self.first_output, |span| span.output(span.newest) + 1)
+    }
+
+    /// From `input` of `feed` on, output continues where it was.
+    pub(crate) fn begin(
+        &mut self,
+        feed: Feed,
+        input: u64,
+        timestamp: u32,
+        picture_id: u16,
+        tl0_picture_index: u8,
+    ) {
+        let offset = input.wrapping_sub(self.next_output());
+        if let Some(span) = self.spans.back_mut() {
+            span.last = span.newest;
+        }
+        let newest = input.wrapping_sub(1);
+        let (first, last) = (input, u64::MAX);
+        self.push(Span {
+            feed,
+            first,
+            last,
+            newest,
+            offset,
+            timestamp,
+            picture_id,
+            tl0_picture_index,
+        });
+    }
+
+    /// The span `input` of `feed` is forwarded in, if it may be: with its output number, and whether it is the newest so far.
+    pub(crate) fn forward(&mut self, feed: Feed, input: u64) -> Option<(Span, u64, bool)> {
+        let newest = self
+            .spans
+            .back_mut()
+            .filter(|span| span.feed == feed && span.first <= input);
+        if let Some(span) = newest {
+            let advances = input > span.newest;
+            span.newest = span.newest.max(input);
+            return Some((*span, span.output(input), advances));
+        }
+        let covers = |span: &&Span| span.feed == feed && span.first <= input && input <= span.last;
+        let span = self.spans.iter().rev().find(covers)?;
+        Some((*span, span.output(input), false))
+    }
+
+    /// Leaves `input` out: what follows moves up. `false` if it is too late for that, its output number being taken already.
+    pub(crate) fn skip(&mut self, feed: Feed, input: u64) -> bool {
+        let Some(span) = self
+            .spans
+            .back_mut()
+            .filter(|span| span.feed == feed && input > span.newest)
+        else {
+            return false;
+        };
+        let next = Span {
+            first: input + 1,
+            newest: input,
+            offset: span.offset.wrapping_add(1),
+            ..*span
+        };
+        if span.first == input {
+            *span = next; // nothing lies between
+        } else {
+            span.last = input - 1;
+            self.push(next);
+        }
+        true
+    }
+
+    /// Where output number `output` came from.
+    pub(crate) fn source_of(&self, output: u64) -> Option<(Span, u64)> {
+        self.spans.iter().rev().find_map(|span| {
+            let input = output.wrapping_add(span.offset);
+            (span.first <= input && input <= span.last.min(span.newest)).then_some((*span, input))
+        })
+    }
+
+    fn push(&mut self, span: Span) {
+        if self.spans.len() == MOST_SPANS {
+            self.spans.pop_front();
+        }
+        self.spans.push_back(span);
+    }
+}
