@@ -93,6 +93,8 @@ pub struct SourceStatistics {
     pub key_frames: u64,
     /// Key-frame requests sent.
     pub key_frame_requests: u64,
+    /// Share lost, in 1/256, as the last receiver report said: before repair.
+    pub fraction_lost: u8,
 }
 
 /// See the module's text.
@@ -309,6 +311,7 @@ impl Source {
             // a report that does not fit is left to the next interval
             if let Some(block) = self.tracker.report(last_report) {
                 let _ = out.receiver_report(sender, &[block]);
+                self.statistics.fraction_lost = block.fraction_lost;
             }
             // without packets the next one starts the interval again
             self.report_due = None;
