@@ -1,0 +1,265 @@
+//! The relay's sockets and threads: share-nothing workers, each with its part of the clients.
+//!
+//! All workers listen on the same addresses (SO_REUSEPORT); the kernel keeps each client with one of them, and the relay
+//! sockets of its allocations live there too. [`Relay`] is the control side's handle: requests come out as [`Event`]s,
+//! decisions go in as commands to the worker that has the client.
+
+mod ports;
+mod worker;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+pub use meeting_relay::{Cause, Client, Command, Counters, Settings};
+
+use crate::queue::Queue;
+use crate::sys::{UdpOptions, bind_udp};
+use ports::PortPool;
+use worker::{Order, RelaySocket, Worker};
+
+/// Answers that may wait for a worker; more than that are dropped, and clients repeat their requests.
+const ORDERS: usize = 16_384;
+/// Bytes a listening socket may hold while its worker is busy.
+const LISTEN_BUFFER: usize = 4 << 20;
+/// Relay ports tried for an allocation before saying that there is none: others may use ports of our range.
+const TRIES: usize = 32;
+
+/// How a relay is set up.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// Where clients come to.
+    pub listen: Vec<SocketAddr>,
+    /// Local addresses relay sockets are bound to, at most one for each family.
+    pub relay: Vec<IpAddr>,
+    /// First and last relay port.
+    pub ports: (u16, u16),
+    /// Threads.
+    pub workers: usize,
+    /// Events that may wait for the control side; requests beyond are dropped.
+    pub events: usize,
+    /// What the machine of each worker is told.
+    pub shard: Settings,
+}
+
+/// What the control side hears.
+#[derive(Debug)]
+pub enum Event {
+    /// A TURN request with credentials and a fresh nonce, to be answered through the same worker.
+    Request {
+        /// The worker.
+        worker: usize,
+        /// Who asks.
+        client: Client,
+        /// The message, well-formed.
+        packet: Vec<u8>,
+    },
+    /// Something is wrong with ourselves.
+    Trouble(String),
+}
+
+/// Why there is no relay socket.
+#[derive(Debug)]
+pub enum NoSocket {
+    /// No relay address of this family.
+    Family,
+    /// All ports of the range are in use.
+    Ports,
+    /// The system refuses.
+    System(io::Error),
+}
+
+/// A running relay.
+#[derive(Debug)]
+pub struct Relay {
+    addresses: Vec<SocketAddr>,
+    pools: Vec<Arc<PortPool>>,
+    events: Arc<Queue<Event>>,
+    workers: Vec<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    orders: Arc<Queue<Order>>,
+    counters: Arc<Mutex<Counters>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Relay {
+    /// Opens the listening sockets and starts the threads.
+    pub fn start(configuration: &Configuration) -> io::Result<Self> {
+        let groups = configuration
+            .listen
+            .iter()
+            .map(|address| listen(*address, configuration.workers))
+            .collect::<io::Result<Vec<_>>>()?;
+        let addresses = groups
+            .iter()
+            .map(|group| group[0].local_addr())
+            .collect::<io::Result<_>>()?;
+        let pools = configuration
+            .relay
+            .iter()
+            .map(|ip| Arc::new(PortPool::new(*ip, configuration.ports)))
+            .collect();
+        let events = Arc::new(Queue::new(configuration.events)?);
+        let mut relay = Self {
+            addresses,
+            pools,
+            events,
+            workers: Vec::new(),
+        };
+        let begin = Instant::now();
+        let mut groups: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
+        for index in 0..configuration.workers {
+            let listeners: Vec<UdpSocket> = groups.iter_mut().filter_map(Iterator::next).collect();
+            let orders = Arc::new(Queue::new(ORDERS)?);
+            let counters = Arc::new(Mutex::new(Counters::default()));
+            let worker = Worker::new(
+                index,
+                &configuration.shard,
+                listeners,
+                begin,
+                &orders,
+                &relay.events,
+                &counters,
+            )?;
+            let thread = Builder::new()
+                .name(format!("turn-{index}"))
+                .spawn(move || worker.run())?;
+            relay.workers.push(Handle {
+                orders,
+                counters,
+                thread: Some(thread),
+            });
+        }
+        Ok(relay)
+    }
+
+    /// The listening addresses as bound.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Moves what was heard to the end of `into`.
+    pub fn take_events(&self, into: &mut Vec<Event>) {
+        self.events.take(into);
+    }
+
+    /// Opens a relay socket for a client of a worker and tells the worker; says its port. The caller's ids are its own, never
+    /// used twice. `even`: the port must be (RFC 8656 §18.5).
+    pub fn allocate(
+        &self,
+        worker: usize,
+        id: u64,
+        client: Client,
+        ipv6: bool,
+        even: bool,
+        lifetime: u64,
+    ) -> Result<u16, NoSocket> {
+        let pool = self
+            .pools
+            .iter()
+            .find(|pool| pool.ip().is_ipv6() == ipv6)
+            .ok_or(NoSocket::Family)?;
+        for _ in 0..TRIES {
+            let lease = PortPool::lease(pool, even).ok_or(NoSocket::Ports)?;
+            let port = lease.port();
+            match bind_udp(SocketAddr::new(pool.ip(), port), UdpOptions::default()) {
+                Ok(socket) => {
+                    let command = Command::Allocate {
+                        id,
+                        client,
+                        lifetime,
+                    };
+                    self.order(
+                        worker,
+                        Order::Allocate(command, RelaySocket::new(socket, lease)),
+                    );
+                    return Ok(port);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(NoSocket::System(error)),
+            }
+        }
+        Err(NoSocket::Ports)
+    }
+
+    /// Any other decision.
+    pub fn command(&self, worker: usize, command: Command) {
+        self.order(worker, Order::Command(command));
+    }
+
+    /// Decisions are bounded by the requests that were let through, so they are never refused.
+    fn order(&self, worker: usize, order: Order) {
+        if let Some(handle) = self.workers.get(worker) {
+            handle.orders.push_always(order);
+        }
+    }
+
+    /// Sends bytes to a client; what the commands before it did is done when they arrive. False: too many wait already.
+    pub fn answer(&self, worker: usize, client: Client, packet: Vec<u8>) -> bool {
+        self.workers
+            .get(worker)
+            .is_some_and(|handle| handle.orders.push(Order::Answer(client, packet)).is_ok())
+    }
+
+    /// The sum over the workers, at most one wake-up old.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for worker in &self.workers {
+            sum.add(
+                &worker
+                    .counters
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+        }
+        sum
+    }
+
+    /// Ends the threads and waits until their sockets are closed.
+    pub fn close(&mut self) {
+        for worker in &self.workers {
+            worker.orders.push_always(Order::Stop);
+        }
+        for thread in self
+            .workers
+            .iter_mut()
+            .filter_map(|worker| worker.thread.take())
+        {
+            // A worker survives its panics; were it dead all the same, there is nothing left to end.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Readable while there are events.
+impl AsRawFd for Relay {
+    fn as_raw_fd(&self) -> RawFd {
+        self.events.as_raw_fd()
+    }
+}
+
+/// One socket for each worker, all on one address.
+fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
+    // Without SO_REUSEPORT first: it would let a second server take half of our clients without a word.
+    let bound = bind_udp(address, UdpOptions::default())?.local_addr()?;
+    let options = UdpOptions {
+        shared: workers > 1,
+        receive_buffer: LISTEN_BUFFER,
+    };
+    (0..workers).map(|_| bind_udp(bound, options)).collect()
+}
+
+#[cfg(test)]
+mod tests;
