@@ -1,0 +1,226 @@
+"""HTTP from one daemon to another: signed requests, checked certificates, bounded answers."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from OpenSSL import SSL
+from pydantic import BaseModel
+from twisted.internet._sslverify import IOpenSSLTrustRoot
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTime
+from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IBodyProducer, IPolicyForHTTPS, IResponse
+from zope.interface import implementer
+
+from meeting.daemon.errors import ConfigurationError, MeetingError
+from meeting.daemon.secret import Secret, sign_request
+
+LARGEST_ANSWER = 64 << 10
+
+
+class Unreachable(MeetingError):
+    """Another daemon did not answer: no connection, no answer in time, or one that is too long."""
+
+    status = 502
+    problem = "unreachable"
+    title = "Another server does not answer."
+
+
+class _Context(Protocol):
+    """The parts of `OpenSSL.SSL.Context` that trust is set with."""
+
+    def set_default_verify_paths(self) -> None: ...
+    def load_verify_locations(self, cafile: str) -> None: ...
+
+
+def agent_for(reactor: Any, ca_files: Sequence[Path | str] = ()) -> IAgent:
+    """An agent that trusts the system's roots and `ca_files`, and checks names (service-identity)."""
+    pool = HTTPConnectionPool(reactor)
+    pool.cachedConnectionTimeout = 15  # shorter than Limits.idle: it is never the server who closes first
+    return Agent(reactor, contextFactory=_Policy(ca_files), connectTimeout=10, pool=pool)
+
+
+def tls_for(hostname: str, ca_files: Sequence[Path | str] = ()) -> IOpenSSLClientConnectionCreator:
+    """The same trust for a connection that is not HTTP: what `wrapClientTLS` takes."""
+    return optionsForClientTLS(hostname, trustRoot=_Roots(ca_files))
+
+
+class DaemonClient:
+    """Sends requests signed as `kind` (docs/protocols/tokens.md)."""
+
+    def __init__(self, agent: IAgent, secret: Secret, kind: str, clock: IReactorTime) -> None:
+        """`clock.seconds()` has to be Unix time, as every real reactor's is."""
+        self._agent = agent
+        self._secret = secret
+        self._kind = kind
+        self._clock = clock
+
+    async def get(self, url: str, *, timeout: float = 10) -> tuple[int, Any]:
+        """Status and decoded JSON (None when there is none). Raises Unreachable."""
+        return await self.request("GET", url, timeout=timeout)
+
+    async def post(self, url: str, *, json: Any = None, timeout: float = 10) -> tuple[int, Any]:
+        """The same, with a body: a pydantic model or what the json module takes."""
+        return await self.request("POST", url, json=json, timeout=timeout)
+
+    async def delete(self, url: str, *, json: Any = None, timeout: float = 10) -> tuple[int, Any]:
+        """The same, to take something back."""
+        return await self.request("DELETE", url, json=json, timeout=timeout)
+
+    async def request(self, method: str, url: str, *, json: Any = None, timeout: float = 10) -> tuple[int, Any]:
+        """One signed request. `timeout` (seconds) covers everything from the connection to the last byte."""
+        status, _, answer = await self.exchange(method, url, json=json, timeout=timeout)
+        return status, answer
+
+    async def exchange(
+        self, method: str, url: str, *, json: Any = None, timeout: float = 10
+    ) -> tuple[int, Headers, Any]:
+        """As `request`, and the answer's headers with it."""
+        exchange = Deferred.fromCoroutine(self._exchange(method, url, _encoded(json)))
+        late = self._clock.callLater(timeout, exchange.cancel)
+        try:
+            return await exchange
+        except MeetingError:
+            raise
+        except CancelledError:
+            raise Unreachable(f"{_place(url)} did not answer within {timeout:g} s.") from None
+        except Exception as error:
+            raise Unreachable(f"{_place(url)}: {_reason(error)}") from error
+        finally:
+            if late.active():
+                late.cancel()
+
+    async def _exchange(self, method: str, url: str, body: bytes) -> tuple[int, Headers, Any]:
+        parts = urlsplit(url)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        signature = sign_request(self._secret, self._kind, method, path, body, self._clock.seconds())
+        headers = Headers({"Authorization": [signature], "User-Agent": ["meeting"]})
+        if body:
+            headers.setRawHeaders("Content-Type", ["application/json"])
+        response: IResponse = await self._agent.request(
+            method.encode("ascii"), url.encode("ascii"), headers, _Body(body) if body else None
+        )
+        return response.code, response.headers, _decoded(await _read(response, url))
+
+
+@implementer(IPolicyForHTTPS)
+class _Policy:
+    """Which certificates `Agent` accepts."""
+
+    def __init__(self, ca_files: Sequence[Path | str]) -> None:
+        self._roots = _Roots(ca_files)
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> IOpenSSLClientConnectionCreator:
+        return optionsForClientTLS(hostname.decode("ascii"), trustRoot=self._roots)
+
+
+@implementer(IOpenSSLTrustRoot)
+class _Roots:
+    """The system's roots and our own files. Twisted has no public name for the interface, nor a class for both."""
+
+    def __init__(self, ca_files: Sequence[Path | str]) -> None:
+        self._ca_files = [str(file) for file in ca_files]
+        # A file that cannot be used is told at the start, not at the first request.
+        self._addCACertsToContext(SSL.Context(SSL.TLS_METHOD))
+
+    def _addCACertsToContext(self, context: _Context) -> None:
+        context.set_default_verify_paths()
+        for file in self._ca_files:
+            try:
+                context.load_verify_locations(file)
+            except SSL.Error:
+                raise ConfigurationError(f"--ca {file}: is not readable as certificates (PEM)") from None
+
+
+@implementer(IBodyProducer)
+class _Body:
+    """A body that is in memory already."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.length = len(body)
+
+    def startProducing(self, consumer: Any) -> Deferred[None]:
+        consumer.write(self._body)
+        done: Deferred[None] = Deferred()
+        done.callback(None)
+        return done
+
+    def pauseProducing(self) -> None:
+        """All is written at once."""
+
+    def resumeProducing(self) -> None:
+        """All is written at once."""
+
+    def stopProducing(self) -> None:
+        """All is written at once."""
+
+
+class _Reader(TwistedProtocol):
+    """Collects a body up to a limit."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._data = bytearray()
+        self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
+
+    def dataReceived(self, data: bytes) -> None:
+        self._data += data
+        if len(self._data) > LARGEST_ANSWER:
+            self._end(Unreachable(f"{_place(self._url)} answered with more than {LARGEST_ANSWER} bytes."))
+            self._stop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end(bytes(self._data) if reason.check(ResponseDone) else reason)
+
+    def _end(self, result: Any) -> None:
+        if not self.done.called:
+            (self.done.callback if isinstance(result, bytes) else self.done.errback)(result)
+
+    def _stop(self) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.abortConnection()
+
+
+async def _read(response: Any, url: str) -> bytes:
+    if response.length is not UNKNOWN_LENGTH and response.length > LARGEST_ANSWER:
+        raise Unreachable(f"{_place(url)} answered with more than {LARGEST_ANSWER} bytes.")
+    reader = _Reader(url)
+    response.deliverBody(reader)
+    return await reader.done
+
+
+def _encoded(value: Any) -> bytes:
+    if value is None:
+        return b""
+    return (value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value)).encode()
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _place(url: str) -> str:
+    """Whom we asked, without the query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason: Twisted wraps connection failures in lists of failures."""
+    reasons = getattr(error, "reasons", None)
+    if reasons:
+        return _reason(reasons[0].value)
+    return str(error) or type(error).__name__
