@@ -1,0 +1,264 @@
+//! The relay's control handle (docs/protocols/dataplane.md, "Relay").
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use meeting_engine::turn::{self, Cause, Client, Command, Event, NoSocket, Settings};
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// (worker, listener, host, port): a client as the engine knows it.
+type PyClient = (usize, u8, String, u16);
+
+/// A request as (client, packet), or the text of a trouble.
+#[derive(IntoPyObject)]
+enum Heard<'py> {
+    Request((PyClient, Bound<'py, PyBytes>)),
+    Trouble(String),
+}
+
+/// A running relay: sockets and threads from construction to `close()`.
+#[pyclass(frozen, module = "meeting.dataplane._native")]
+struct Relay {
+    /// `None` once closed; commands that come later do nothing.
+    engine: RwLock<Option<turn::Relay>>,
+}
+
+#[pymethods]
+impl Relay {
+    #[new]
+    #[pyo3(signature = (*, listen, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second))]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "they are named on the other side"
+    )]
+    fn new(
+        py: Python<'_>,
+        listen: Vec<(String, u16)>,
+        relay: Vec<String>,
+        ports: (u16, u16),
+        workers: usize,
+        events: usize,
+        realm: String,
+        nonce_key: [u8; 32],
+        nonce_lifetime: u32,
+        challenges_per_second: u32,
+        requests_per_second: u32,
+    ) -> PyResult<Self> {
+        let configuration = turn::Configuration {
+            listen: listen
+                .iter()
+                .map(|(host, port)| socket_address(host, *port))
+                .collect::<PyResult<_>>()?,
+            relay: relay.iter().map(|host| ip(host)).collect::<PyResult<_>>()?,
+            ports,
+            workers,
+            events,
+            shard: Settings {
+                realm,
+                nonce_key,
+                nonce_lifetime,
+                challenges_per_second,
+                requests_per_second,
+            },
+        };
+        let engine = py.detach(|| turn::Relay::start(&configuration))?;
+        Ok(Self {
+            engine: RwLock::new(Some(engine)),
+        })
+    }
+
+    /// Readable while `take_events` has something; -1 once closed.
+    fn fileno(&self) -> i32 {
+        self.read().as_ref().map_or(-1, AsRawFd::as_raw_fd)
+    }
+
+    fn addresses(&self) -> Vec<(String, u16)> {
+        let addresses = self
+            .read()
+            .as_ref()
+            .map(|engine| engine.addresses().to_vec())
+            .unwrap_or_default();
+        addresses
+            .into_iter()
+            .map(|address| (address.ip().to_string(), address.port()))
+            .collect()
+    }
+
+    fn take_events<'py>(&self, py: Python<'py>) -> Vec<Heard<'py>> {
+        let mut events = Vec::new();
+        if let Some(engine) = self.read().as_ref() {
+            engine.take_events(&mut events);
+        }
+        let heard = |event| match event {
+            Event::Request {
+                worker,
+                client,
+                packet,
+            } => {
+                let client = (
+                    worker,
+                    client.listener,
+                    client.address.ip().to_string(),
+                    client.address.port(),
+                );
+                Heard::Request((client, PyBytes::new(py, &packet)))
+            }
+            Event::Trouble(text) => Heard::Trouble(text),
+        };
+        events.into_iter().map(heard).collect()
+    }
+
+    /// False when too many answers wait already.
+    fn answer(&self, client: PyClient, packet: &[u8]) -> PyResult<bool> {
+        let (worker, client) = from_python(&client)?;
+        Ok(self
+            .read()
+            .as_ref()
+            .is_some_and(|engine| engine.answer(worker, client, packet.to_vec())))
+    }
+
+    /// The port of a new relay socket. Raises OSError when there is none, ValueError for a family without address.
+    fn allocate(
+        &self,
+        client: PyClient,
+        id: u64,
+        ipv6: bool,
+        even: bool,
+        milliseconds: u64,
+    ) -> PyResult<u16> {
+        let (worker, client) = from_python(&client)?;
+        let engine = self.read();
+        let engine = engine
+            .as_ref()
+            .ok_or_else(|| PyRuntimeError::new_err("the relay is closed"))?;
+        engine
+            .allocate(worker, id, client, ipv6, even, milliseconds)
+            .map_err(|refusal| match refusal {
+                NoSocket::Family => PyValueError::new_err("no relay address of this family"),
+                NoSocket::Ports => PyOSError::new_err("no relay port is free"),
+                NoSocket::System(error) => error.into(),
+            })
+    }
+
+    fn refresh(&self, worker: usize, id: u64, milliseconds: u64) {
+        self.command(
+            worker,
+            Command::Refresh {
+                id,
+                lifetime: milliseconds,
+            },
+        );
+    }
+
+    fn permit(&self, worker: usize, id: u64, host: &str, milliseconds: u64) -> PyResult<()> {
+        self.command(
+            worker,
+            Command::Permit {
+                id,
+                peer: ip(host)?,
+                lifetime: milliseconds,
+            },
+        );
+        Ok(())
+    }
+
+    fn bind(
+        &self,
+        worker: usize,
+        id: u64,
+        channel: u16,
+        host: &str,
+        port: u16,
+        milliseconds: u64,
+    ) -> PyResult<()> {
+        self.command(
+            worker,
+            Command::Bind {
+                id,
+                channel,
+                peer: socket_address(host, port)?,
+                lifetime: milliseconds,
+            },
+        );
+        Ok(())
+    }
+
+    fn delete(&self, worker: usize, id: u64) {
+        self.command(worker, Command::Delete { id });
+    }
+
+    /// Totals by name, and what was dropped by cause.
+    fn counters(&self) -> (HashMap<&'static str, u64>, HashMap<&'static str, u64>) {
+        let counters = self
+            .read()
+            .as_ref()
+            .map(turn::Relay::counters)
+            .unwrap_or_default();
+        let totals = HashMap::from([
+            ("to_peers", counters.to_peers),
+            ("to_peers_bytes", counters.to_peers_bytes),
+            ("to_clients", counters.to_clients),
+            ("to_clients_bytes", counters.to_clients_bytes),
+            ("bindings", counters.bindings),
+            ("challenges", counters.challenges),
+            ("requests", counters.requests),
+            ("allocations", counters.allocations),
+        ]);
+        (
+            totals,
+            Cause::ALL
+                .into_iter()
+                .map(|(cause, name)| (name, counters.dropped[cause as usize]))
+                .collect(),
+        )
+    }
+
+    /// Ends the threads; returns when their sockets are closed.
+    fn close(&self, py: Python<'_>) {
+        let engine = self
+            .engine
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        py.detach(|| drop(engine));
+    }
+}
+
+impl Relay {
+    fn read(&self) -> RwLockReadGuard<'_, Option<turn::Relay>> {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn command(&self, worker: usize, command: Command) {
+        if let Some(engine) = self.read().as_ref() {
+            engine.command(worker, command);
+        }
+    }
+}
+
+fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Client)> {
+    Ok((
+        *worker,
+        Client {
+            listener: *listener,
+            address: socket_address(host, *port)?,
+        },
+    ))
+}
+
+fn ip(host: &str) -> PyResult<IpAddr> {
+    host.parse()
+        .map_err(|_| PyValueError::new_err(format!("{host} is not an IP address")))
+}
+
+fn socket_address(host: &str, port: u16) -> PyResult<SocketAddr> {
+    Ok(SocketAddr::new(ip(host)?, port))
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Relay>()
+}
