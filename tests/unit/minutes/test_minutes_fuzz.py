@@ -43,7 +43,7 @@ def test_honest_edits_pass_and_all_converge(changes: list[tuple[int, int, int]],
         if count % pace == 0:
             table.turn()
     table.turn()
-    assert all(client.closed is None for client in clients)
+    assert all(client.close_code is None for client in clients)
     assert clients[0].text == clients[1].text == clients[2].text
     assert Table(Document.load(table.rows)).sit(9).text == clients[0].text
 
@@ -76,10 +76,10 @@ def test_a_damaged_update_disturbs_nobody(changes: list[tuple[int, int, int]], d
     bystander = table.sit(1)
     table.sit(2)
     table.do(table.document.receive(2, sync_frame(SyncType.UPDATE, bytes(damaged))))
-    assert bystander.closed is None
+    assert bystander.close_code is None
     bystander.write("undisturbed")
     table.turn()
-    assert bystander.closed is None
+    assert bystander.close_code is None
     assert "undisturbed" in table.sit(3).text
     assert "undisturbed" in Table(Document.load(table.rows)).sit(4).text
 

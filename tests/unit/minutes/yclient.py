@@ -53,6 +53,16 @@ class Client:
             self.durable = reader.uint()
 
     @property
+    def close_code(self) -> int | None:
+        """How the hub ended the connection, if it did."""
+        return self.closed.code if self.closed else None
+
+    @property
+    def close_reason(self) -> str:
+        """Why."""
+        return self.closed.reason if self.closed else ""
+
+    @property
     def text(self) -> str:
         """The whole document, as Yjs prints it."""
         return str(self.fragment)

@@ -390,8 +390,12 @@ class Document:
 
     def _answer(self, question: _Question) -> None:
         if question.client in self._clients:
-            missing = self._doc.get_update(question.vector)
-            self._effects.append(Send(question.client, sync_frame(SyncType.STEP_2, missing)))
+            try:
+                missing = self._doc.get_update(question.vector)
+            except ValueError:
+                self._refuse(question.client, Refused(CloseCode.MALFORMED, "That state vector cannot be read."))
+            else:
+                self._effects.append(Send(question.client, sync_frame(SyncType.STEP_2, missing)))
 
     def _merge_batch(self) -> None:
         """Merge the changes at the head of the queue, and give them out to be stored."""
@@ -422,12 +426,13 @@ class Document:
                 if news:
                     raise Refused(CloseCode.NOT_ALLOWED, "You may read these minutes, but not change them.")
                 return _NOTHING
-            self._history.note(news)
         except MissingPredecessor as bad:
             raise Refused(CloseCode.TRY_AGAIN, f"The hub is missing something: {bad}.") from None
         except BadUpdate as bad:
             raise Refused(CloseCode.MALFORMED, f"That update cannot be taken: {bad}.") from None
-        return self._apply(change)
+        merged = self._apply(change)
+        self._history.note(news)
+        return merged
 
     def _apply(self, change: _Change) -> bytes:
         news: list[bytes] = []
@@ -435,11 +440,14 @@ class Document:
         try:
             self._doc.apply_update(change.update)
         except BaseException as error:
-            # A panic of the Rust library is no Exception. The document may be half changed: it ends here, the
-            # database has it whole.
+            # Bytes that cannot be decoded change nothing. After anything else (a panic of the Rust library is no
+            # Exception) the document may be half changed: it ends here, the database has it whole.
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            self._refuse(change.client, Refused(CloseCode.MALFORMED, "That update cannot be taken."))
+            refused = Refused(CloseCode.MALFORMED, "That update cannot be taken.")
+            if str(error).startswith("Cannot decode"):
+                raise refused from None
+            self._refuse(change.client, refused)
             self._end()
             return _NOTHING
         finally:
