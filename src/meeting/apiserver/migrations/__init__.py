@@ -1,1 +1,127 @@
-"""The history of the schema (Alembic)."""
+"""The history of the schema (Alembic), and how a hub brings its database to the newest revision at its start.
+
+Several replicas may start at once over one database. Who migrates is settled by a row, not by a lock that only one
+node of a cluster would know: the guard row is taken for a while, renewed while the work goes on, and free again when
+its holder died.
+
+Migrations expand, later ones contract: a replica of the last version runs on beside the new schema, so a revision that
+this version does not know is newer and is left alone.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from importlib import import_module
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, update
+from sqlalchemy.schema import CreateTable
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from meeting.apiserver.database import Database, insert_if_absent
+from meeting.apiserver.schema import Moment, metadata, utc_now
+
+log = Logger()
+
+#: The packages whose tables make the schema; the migrations are written from them.
+SUBJECTS = ("accounts", "allocation", "chat", "mail", "meetings")
+
+#: How long a holder of the guard may be silent before another takes over.
+LEASE = timedelta(seconds=60)
+
+# Beside the schema, not of it: it is there before the first revision.
+_beside = MetaData()
+guard = Table(
+    "migration_guard",
+    _beside,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("holder", String(32), nullable=False),
+    Column("until", Moment, nullable=False),
+    mysql_engine="InnoDB",
+)
+
+
+def schema() -> MetaData:
+    """The MetaData with every table of the hub in it."""
+    for subject in SUBJECTS:
+        import_module(f"meeting.apiserver.{subject}.tables")
+    return metadata
+
+
+def configuration(connection: Connection) -> Config:
+    """What Alembic's commands take: no ini file, the environment is in this package."""
+    config = Config()
+    config.set_main_option("script_location", str(files("meeting.apiserver") / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(database: Database, clock: IReactorTime) -> Deferred[None]:
+    """Bring the schema to the newest revision; returns when it is there, whoever did it."""
+    return Deferred.fromCoroutine(_migrate(database, clock))
+
+
+async def _migrate(database: Database, clock: IReactorTime) -> None:
+    holder = secrets.token_hex(16)
+    await database.transact(_make_guard, utc_now(clock))
+    while not await database.transact(is_current):
+        if not await database.transact(_take, holder, utc_now(clock)):
+            await deferLater(clock, 0.25)  # another replica is at it
+            continue
+        renewing = LoopingCall(lambda: Deferred.fromCoroutine(database.transact(_renew, holder, utc_now(clock))))
+        renewing.clock = clock
+        # SQLite's one writer is the migration itself: to renew would only wait for it.
+        if database.engine.dialect.name != "sqlite":
+            renewing.start(LEASE.total_seconds() / 3, now=False).addErrback(
+                lambda failure: log.failure("the migration's guard could not be renewed", failure)
+            )
+        try:
+            await database.retry(lambda: _upgrade(database))
+        finally:
+            if renewing.running:
+                renewing.stop()
+            await database.transact(_release, holder, utc_now(clock))
+
+
+def is_current(transaction: Connection) -> bool:
+    """Whether the schema is at this version's newest revision, or at one that only a newer version knows."""
+    script = ScriptDirectory.from_config(configuration(transaction))
+    at = MigrationContext.configure(transaction).get_current_revision()
+    if at is None:
+        return False
+    try:
+        script.get_revision(at)
+    except CommandError:
+        log.warn("the database is at revision {revision}, newer than this version", revision=at)
+        return True
+    return at == script.get_current_head()
+
+
+def _upgrade(database: Database) -> None:
+    with database.engine.begin() as connection:
+        command.upgrade(configuration(connection), "head")
+
+
+def _make_guard(transaction: Connection, now: datetime) -> None:
+    transaction.execute(CreateTable(guard, if_not_exists=True))
+    insert_if_absent(transaction, guard, id=1, holder="", until=now)
+
+
+def _take(transaction: Connection, holder: str, now: datetime) -> bool:
+    taken = update(guard).where(guard.c.id == 1, guard.c.until <= now).values(holder=holder, until=now + LEASE)
+    return transaction.execute(taken).rowcount == 1
+
+
+def _renew(transaction: Connection, holder: str, now: datetime) -> None:
+    transaction.execute(update(guard).where(guard.c.id == 1, guard.c.holder == holder).values(until=now + LEASE))
+
+
+def _release(transaction: Connection, holder: str, now: datetime) -> None:
+    transaction.execute(update(guard).where(guard.c.id == 1, guard.c.holder == holder).values(holder="", until=now))

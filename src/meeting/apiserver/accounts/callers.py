@@ -1,0 +1,74 @@
+"""Who is calling, told from a request: the session cookie, and that a page of ours sent it.
+
+Any request that can change something, and any WebSocket, must come from our own origin (docs/protocols/tokens.md): a
+browser says so in `Origin`, or at least in `Sec-Fetch-Site`, and no page of somebody else can make it say otherwise.
+"""
+
+from urllib.parse import urlsplit
+
+from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIFETIME
+from meeting.apiserver.accounts.use_cases import Accounts, Caller, Person
+from meeting.daemon.errors import Forbidden, SignInNeeded
+from meeting.daemon.web import Call, Cookie
+
+COOKIE = "meeting_session"
+
+_SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+class WrongOrigin(Forbidden):
+    """The request was sent by a page that is not ours."""
+
+    problem = "origin"
+    title = "This request was not sent by a page of this server."
+
+
+class Callers:
+    """Tells who is calling. Every route for browsers asks it first, and so cannot forget the check of the origin."""
+
+    def __init__(self, accounts: Accounts, public_url: str) -> None:
+        self._accounts = accounts
+        self._public_origin = origin_of(public_url)
+
+    async def caller(self, call: Call) -> Caller:
+        """Who is calling; raises WrongOrigin where the origin matters and is not ours."""
+        self.check_origin(call)
+        return await self._accounts.caller(call.cookies.get(COOKIE))
+
+    async def person(self, call: Call) -> Person:
+        """The person who is calling; raises SignInNeeded for anyone else."""
+        caller = await self.caller(call)
+        if caller.person is None:
+            raise SignInNeeded()
+        return caller.person
+
+    def check_origin(self, call: Call) -> None:
+        """Raises WrongOrigin when a request that may change something, or opens a WebSocket, is not from a page of
+        ours.
+        """
+        if call.request.method in _SAFE and (call.header("Upgrade") or "").lower() != "websocket":
+            return
+        origin = call.header("Origin")
+        # The host a browser addressed is ours as well: a server has more names than one, localhost for example.
+        if origin is None and call.header("Sec-Fetch-Site") == "same-origin":
+            return
+        if origin is None or origin.lower() not in (self._public_origin, origin_of(call.url_root)):
+            raise WrongOrigin("Open the page of this server itself, and send the Origin it has.")
+
+
+def session_cookie(call: Call, cookie: str, *, guest: bool = False) -> Cookie:
+    """The session's cookie, to be set. Its life in the browser is the session's in the database."""
+    lifetime = GUEST_SESSION_LIFETIME if guest else SESSION_LIFETIME
+    return Cookie(COOKIE, cookie, max_age=int(lifetime.total_seconds()), secure=call.url_root.startswith("https:"))
+
+
+def no_cookie(call: Call) -> Cookie:
+    """The session's cookie, to be deleted."""
+    return Cookie(COOKIE, "", max_age=0, secure=call.url_root.startswith("https:"))
+
+
+def origin_of(url: str) -> str:
+    """The origin of a URL as a browser writes it (RFC 6454 section 6.2): the scheme's own port is left out."""
+    parts = urlsplit(url.lower())
+    default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default) if default else parts.netloc}"

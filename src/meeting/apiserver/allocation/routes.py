@@ -1,0 +1,61 @@
+"""/api/daemons/heartbeat: how servers register (docs/protocols/registration.md)."""
+
+from twisted.internet.interfaces import IReactorTime
+
+from meeting.apiserver.allocation import rules
+from meeting.apiserver.allocation.use_cases import AddressTaken, Allocation, Beat
+from meeting.daemon.errors import BadRequest, BadSignature
+from meeting.daemon.registration import PATH, Farewell, Heartbeat, HeartbeatAnswer
+from meeting.daemon.secret import RequestVerifier, Secret
+from meeting.daemon.web import Api, Call, Reply
+
+
+def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactorTime) -> None:
+    """Declare the routes of the daemons."""
+    tags = ("daemons",)
+    verifier = RequestVerifier(secret)
+
+    def check(call: Call, kind: str) -> None:
+        """Raises BadSignature unless a daemon of this kind sent exactly this."""
+        request = call.request
+        request.content.seek(0)
+        path, body = request.uri.decode("ascii", "replace"), request.content.read()
+        signed_as = verifier.verify(
+            call.header("Authorization"), request.method.decode("ascii"), path, body, clock.seconds()
+        )
+        if signed_as != kind:
+            raise BadSignature(f"Signed as {signed_as}, but about a server of another kind.")
+
+    @api.route(
+        "POST",
+        PATH,
+        body=Heartbeat,
+        answer=HeartbeatAnswer,
+        summary="A server is there.",
+        errors=(BadSignature, AddressTaken),
+        tags=tags,
+    )
+    async def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatAnswer:
+        check(call, body.kind)
+        if not rules.is_address(body.address) or not all(rules.is_address(address) for address in body.media):
+            raise BadRequest("address and media are host:port.")
+        peers = await allocation.heartbeat(
+            Beat(
+                body.kind,
+                body.address,
+                body.url,
+                body.instance,
+                body.version,
+                body.state,
+                body.load,
+                tuple(body.media),
+                body.details,
+            )
+        )
+        return HeartbeatAnswer(interval=allocation.interval.total_seconds(), peers=peers)
+
+    @api.route("DELETE", PATH, body=Farewell, status=204, summary="A server stops.", errors=(BadSignature,), tags=tags)
+    async def take_farewell(call: Call, body: Farewell) -> Reply:
+        check(call, body.kind)
+        await allocation.leave(body.kind, body.address, body.instance)
+        return Reply(204)

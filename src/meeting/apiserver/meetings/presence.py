@@ -1,0 +1,120 @@
+"""Who is in a room, as the sfuservers report it, and what follows for the meeting.
+
+Reports (LiveKit's webhooks) may come late, twice, out of order, or not at all: each is a stay with its own key, so a
+report is a fact that can be written down again; and what a server that died could not report is put right by `sweep`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from twisted.internet.interfaces import IReactorTime
+
+from meeting.apiserver.allocation.use_cases import lost_since
+from meeting.apiserver.database import Database, insert_new, upsert
+from meeting.apiserver.meetings.rules import Kind
+from meeting.apiserver.meetings.tables import attendance, meeting
+from meeting.apiserver.schema import utc_now
+
+
+@dataclass(frozen=True)
+class Stay:
+    """One participant's stay in a meeting's room; `id` is LiveKit's participant sid."""
+
+    meeting_id: str
+    id: str
+    identity: str
+    name: str
+
+
+class Presence:
+    """Attendance, and whether a meeting is running."""
+
+    def __init__(self, database: Database, clock: IReactorTime) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def joined(self, stay: Stay, at: datetime) -> None:
+        """Somebody is in the room."""
+        await self._database.run(_joined, stay, self._not_later(at))
+
+    async def left(self, stay: Stay, at: datetime) -> None:
+        """Somebody has left the room."""
+        await self._database.run(_left, stay, self._not_later(at))
+
+    async def emptied(self, meeting_id: str, at: datetime) -> None:
+        """The room is closed."""
+        await self._database.run(_emptied, meeting_id, self._not_later(at))
+
+    async def sweep(self) -> None:
+        """End the stays in rooms whose server has died or started anew."""
+        await self._database.run(_sweep, utc_now(self._clock))
+
+    def _not_later(self, at: datetime) -> datetime:
+        """A server's clock may be ahead of ours."""
+        return min(at, utc_now(self._clock))
+
+
+def _joined(transaction: Connection, stay: Stay, at: datetime) -> None:
+    if not _is_meeting(transaction, stay.meeting_id):
+        return  # a room of somebody else who has the LiveKit key pair
+    insert_new(transaction, attendance, [_row(stay, at)])
+    _settle(transaction, stay.meeting_id, at)
+
+
+def _left(transaction: Connection, stay: Stay, at: datetime) -> None:
+    if not _is_meeting(transaction, stay.meeting_id):
+        return
+    # Where the report of the join was overtaken or lost, at least the leaving is known.
+    upsert(
+        transaction, attendance, {**_row(stay, at), "left_at": at}, {"left_at": func.coalesce(attendance.c.left_at, at)}
+    )
+    _settle(transaction, stay.meeting_id, at)
+
+
+def _emptied(transaction: Connection, meeting_id: str, at: datetime) -> None:
+    there = and_(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None), attendance.c.joined_at <= at)
+    transaction.execute(update(attendance).where(there).values(left_at=at))
+    _settle(transaction, meeting_id, at)
+
+
+def _sweep(transaction: Connection, now: datetime) -> None:
+    running = [row.id for row in transaction.execute(select(meeting.c.id).where(meeting.c.running_since.is_not(None)))]
+    if not running:
+        return
+    since = lost_since(transaction, running, now)
+    stays = select(attendance).where(attendance.c.meeting_id.in_(list(since)), attendance.c.left_at.is_(None))
+    over = {row.meeting_id for row in transaction.execute(stays) if row.joined_at < since[row.meeting_id]}
+    for meeting_id in over:  # few: the meetings of one server that died
+        _emptied(transaction, meeting_id, since[meeting_id])
+
+
+def _is_meeting(transaction: Connection, meeting_id: str) -> bool:
+    return transaction.execute(select(meeting.c.id).where(meeting.c.id == meeting_id)).first() is not None
+
+
+def _row(stay: Stay, at: datetime) -> dict[str, object]:
+    return {
+        "meeting_id": stay.meeting_id,
+        "stay": stay.id,
+        "identity": stay.identity,
+        "name": stay.name,
+        "joined_at": at,
+        "left_at": None,
+    }
+
+
+def _settle(transaction: Connection, meeting_id: str, at: datetime) -> None:
+    """Bring the meeting's state in line with who is there."""
+    somebody = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
+    if transaction.execute(select(somebody)).scalar():
+        begins = update(meeting).where(meeting.c.id == meeting_id, meeting.c.running_since.is_(None))
+        transaction.execute(
+            begins.where(meeting.c.ended_at.is_(None), meeting.c.cancelled_at.is_(None)).values(running_since=at)
+        )
+        return
+    was = meeting.c.id == meeting_id, meeting.c.running_since.is_not(None)
+    # The last one leaves after the scheduled end: it is over. Before, they may come back.
+    over = or_(meeting.c.kind != Kind.SCHEDULED, meeting.c.end_at > at)
+    transaction.execute(update(meeting).where(*was, ~over).values(ended_at=at))
+    transaction.execute(update(meeting).where(*was).values(running_since=None))

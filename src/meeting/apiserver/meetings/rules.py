@@ -1,0 +1,139 @@
+"""What a meeting is in when, and what each role may do in it: one table, from which tokens and answers are made."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from meeting.daemon.errors import BadRequest, Gone
+
+TITLE_LENGTH = 200
+MOST_INVITEES = 1000
+LONGEST_MEETING = timedelta(days=7)
+
+#: A scheduled meeting can be joined until this long after its end; longer while somebody is in it.
+LAG = timedelta(minutes=30)
+
+# Letters that are not taken for one another when read aloud or on paper.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz"
+_CODE = re.compile(r"[a-z]{3}-[a-z]{4}-[a-z]{3}")
+_DEVICE = re.compile(r"[a-z0-9]{8}")
+
+
+class Kind(StrEnum):
+    INSTANT = "instant"
+    SCHEDULED = "scheduled"
+
+
+class State(StrEnum):
+    #: To come. An instant meeting that nobody is in, too: it can be joined.
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    #: Over. An instant meeting is over when its owner has ended it, until the owner joins again.
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+class Role(StrEnum):
+    HOST = "host"
+    PARTICIPANT = "participant"
+    GUEST = "guest"
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What a role may do, as one row of the table."""
+
+    #: LiveKit's grants beside `roomJoin`; they reach the sfuserver in the access token.
+    grants: frozenset[str]
+    #: Change, cancel and end the meeting; see who is invited.
+    owns: bool
+
+
+_IN_THE_ROOM = frozenset({"canSubscribe", "canPublish", "canPublishData", "canUpdateOwnMetadata"})
+
+ROLES: dict[Role, Rights] = {
+    Role.HOST: Rights(_IN_THE_ROOM | {"roomAdmin"}, owns=True),
+    Role.PARTICIPANT: Rights(_IN_THE_ROOM, owns=False),
+    Role.GUEST: Rights(_IN_THE_ROOM, owns=False),
+}
+
+
+class MeetingOver(Gone):
+    """It has ended or was cancelled."""
+
+    problem = "meeting-over"
+    title = "This meeting is over."
+
+
+def grants(role: Role) -> dict[str, Any]:
+    """The `video` claim of an access token, without the room."""
+    return {"roomJoin": True, **dict.fromkeys(sorted(ROLES[role].grants), True)}
+
+
+def state(
+    kind: Kind,
+    end_at: datetime | None,
+    running_since: datetime | None,
+    ended_at: datetime | None,
+    cancelled_at: datetime | None,
+    now: datetime,
+) -> State:
+    """The state of a meeting with these times."""
+    if cancelled_at is not None:
+        return State.CANCELLED
+    if ended_at is not None:
+        return State.ENDED
+    if running_since is not None:
+        return State.RUNNING
+    if kind is Kind.SCHEDULED and end_at is not None and now >= end_at + LAG:
+        return State.ENDED
+    return State.SCHEDULED
+
+
+def check_may_join(kind: Kind, in_state: State, role: Role) -> None:
+    """Raises MeetingOver when nobody of this role can join a meeting in this state."""
+    if in_state is State.CANCELLED:
+        raise MeetingOver("It was cancelled.")
+    if in_state is State.ENDED and not (kind is Kind.INSTANT and ROLES[role].owns):
+        raise MeetingOver("It has ended.")
+
+
+def new_code() -> str:
+    """A code like abc-defg-hij: 45 bits nobody guesses."""
+    letters = [secrets.choice(_LETTERS) for _ in range(10)]
+    return "-".join(("".join(letters[:3]), "".join(letters[3:7]), "".join(letters[7:])))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text has the form of a meeting's code."""
+    return _CODE.fullmatch(text) is not None
+
+
+def check_device(text: str) -> str:
+    """The eight characters by which a browser tab is told from the person's other ones."""
+    if not _DEVICE.fullmatch(text):
+        raise BadRequest("device has 8 characters of a to z and 0 to 9.")
+    return text
+
+
+def clean_title(text: str) -> str:
+    """A title on one line."""
+    title = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not title or len(title) > TITLE_LENGTH:
+        raise BadRequest(f"A title has 1 to {TITLE_LENGTH} characters.")
+    return title
+
+
+def check_times(begin_at: datetime, end_at: datetime, now: datetime) -> None:
+    """Raises BadRequest for times no meeting can have."""
+    if end_at <= begin_at:
+        raise BadRequest("A meeting ends after it begins.")
+    if end_at - begin_at > LONGEST_MEETING:
+        raise BadRequest(f"A meeting lasts at most {LONGEST_MEETING.days} days.")
+    if end_at <= now:
+        raise BadRequest("The meeting would be over already.")
+    if begin_at > now + timedelta(days=3660):
+        raise BadRequest("A meeting begins within the next ten years.")

@@ -1,0 +1,383 @@
+"""Opening, scheduling, changing and finding meetings, and whether someone may see one.
+
+Who joins: `joining.py`. Who is there: `presence.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, delete, update
+from twisted.internet.interfaces import IReactorTime
+
+from meeting.apiserver.accounts.rules import Limit, known_zone, normal_email
+from meeting.apiserver.accounts.use_cases import Caller, Person, count
+from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
+from meeting.apiserver.mail.use_cases import Letter, Mail
+from meeting.apiserver.meetings import queries, rules
+from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.rules import Kind, MeetingOver, Role, State
+from meeting.apiserver.meetings.tables import attendance, invitee, meeting
+from meeting.apiserver.schema import new_id, utc_now
+from meeting.daemon.errors import BadRequest, Forbidden, NotFound, SignInNeeded, TooManyRequests
+
+__all__ = ["Changes", "Meeting", "Meetings", "Visit"]
+
+#: Codes that lead nowhere, per source: what stops looking for meetings by guessing.
+_MISSES = Limit("codes of meetings that are none", 60, timedelta(minutes=10))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an owner changes; None leaves a thing as it is."""
+
+    title: str | None = None
+    begin_at: datetime | None = None
+    end_at: datetime | None = None
+    zone: str | None = None
+    invitees: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A caller who belongs to a meeting: the meeting, and as whom they act there."""
+
+    meeting: Meeting
+    subject_id: str
+    name: str
+    role: Role
+
+
+class Meetings:
+    """The meetings of the hub."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: IReactorTime,
+        mail: Mail,
+        *,
+        public_url: str,
+        reserve: Callable[[Meeting], None],
+        close_room: Callable[[Meeting], None],
+    ) -> None:
+        """`reserve` asks for a scheduled meeting's servers, `close_room` sends everyone out of its room: both go on
+        by themselves.
+        """
+        self._database = database
+        self._clock = clock
+        self._mail = mail
+        self._public_url = public_url
+        self._reserve = reserve
+        self._close_room = close_room
+
+    def link(self, of: Meeting) -> str:
+        """What an owner sends around: the address of the meeting's page."""
+        return f"{self._public_url}/m/{of.code}"
+
+    # -- making -----------------------------------------------------------------------------------------------------
+
+    async def open_instant(self, owner: Person) -> tuple[Meeting, bool]:
+        """The owner's instant meeting, and whether it was made now. There is one per owner; its code stays."""
+        now = utc_now(self._clock)
+        fresh = _row(
+            new_id(now),
+            Kind.INSTANT,
+            owner,
+            f"{owner.name}'s meeting"[: rules.TITLE_LENGTH],
+            None,
+            None,
+            owner.zone,
+            now,
+        )
+        return await self._database.run(_open_instant, owner, fresh, now)
+
+    async def schedule(
+        self, owner: Person, title: str, begin_at: datetime, end_at: datetime, zone: str, invitees: Sequence[str]
+    ) -> Meeting:
+        """A new scheduled meeting; invitations go out. Raises BadRequest."""
+        now = utc_now(self._clock)
+        rules.check_times(begin_at, end_at, now)
+        fresh = _row(
+            new_id(now), Kind.SCHEDULED, owner, rules.clean_title(title), begin_at, end_at, known_zone(zone), now
+        )
+        emails = _addresses(invitees, owner)
+        made = await self._database.run(
+            _schedule, fresh, emails, lambda of: self._mail_all("invitation", of, emails, now), self._mail, now
+        )
+        self._mail.wake()
+        self._reserve(made)
+        return made
+
+    async def change(self, owner: Person, code: str, changes: Changes) -> Meeting:
+        """Change a scheduled meeting of this owner; mails go to those it concerns.
+
+        Raises Forbidden, MeetingOver, BadRequest.
+        """
+        now = utc_now(self._clock)
+        given = replace(
+            changes,
+            title=None if changes.title is None else rules.clean_title(changes.title),
+            zone=None if changes.zone is None else known_zone(changes.zone),
+            invitees=None if changes.invitees is None else _addresses(changes.invitees, owner),
+        )
+        before, after = await self._database.run(_change, owner, code, given, self._letters_of_change, self._mail, now)
+        self._mail.wake()
+        if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
+            self._reserve(after)
+        return after
+
+    async def cancel(self, owner: Person, code: str) -> None:
+        """Cancel a meeting of this owner; mails go out. A second time changes nothing."""
+        now = utc_now(self._clock)
+
+        def letters(of: Meeting) -> list[Letter]:
+            return self._mail_all("cancellation", of, [each.email for each in of.invitees], now, uninvited=False)
+
+        before = await self._database.run(_cancel, owner, code, letters, self._mail, now)
+        self._mail.wake()
+        if before.state is State.RUNNING:
+            self._close_room(before)
+
+    async def end(self, owner: Person, code: str) -> None:
+        """End a meeting of this owner for all who are in it."""
+        self._close_room(await self._database.run(_end, owner, code, utc_now(self._clock)))
+
+    # -- finding ----------------------------------------------------------------------------------------------------
+
+    async def of_person(self, who: Person, *, past: bool) -> list[Meeting]:
+        """The meetings of someone, to come or past."""
+        return await self._database.read(queries.of_person, who, past, utc_now(self._clock))
+
+    async def find(self, code: str, source: str) -> Meeting:
+        """The meeting with this code, for whoever has the link.
+
+        Raises NotFound; TooManyRequests for a source that guesses.
+        """
+        now = utc_now(self._clock)
+        found = await self._database.read(queries.by_code, code, now) if rules.is_code(code) else None
+        if found is None:
+            wait = await self._database.run(count, _MISSES, source, now)
+            if wait:
+                raise TooManyRequests("Too many links that lead nowhere.", retry_after=wait)
+            raise NotFound("There is no meeting with this link.")
+        return found
+
+    async def is_insider(self, caller: Caller, of: Meeting) -> bool:
+        """Whether the caller owns the meeting, is invited or has joined: sees all of it."""
+        return caller.person is not None and (
+            caller.person.id == of.owner.id or await self._database.read(queries.is_insider, of.id, caller.person)
+        )
+
+    async def visit(self, caller: Caller, code: str, source: str) -> Visit:
+        """The caller's place in a meeting, for what stands beside the call: chat, minutes, files.
+
+        A person who owns it, is invited or has joined; a guest of this very meeting. Raises SignInNeeded, Forbidden,
+        NotFound.
+        """
+        found = await self.find(code, source)
+        return await self._visit(caller, found)
+
+    async def visit_by_id(self, caller: Caller, meeting_id: str) -> Visit:
+        """The same by the meeting's id."""
+        found = await self._database.read(queries.by_id, meeting_id, utc_now(self._clock))
+        if found is None:
+            raise NotFound()
+        return await self._visit(caller, found)
+
+    async def _visit(self, caller: Caller, found: Meeting) -> Visit:
+        if caller.guest is not None and caller.guest.meeting_id == found.id:
+            return Visit(found, caller.guest.id, caller.guest.name, Role.GUEST)
+        if caller.person is None:
+            raise Forbidden("You are a guest of another meeting.") if caller.guest else SignInNeeded()
+        if not await self.is_insider(caller, found):
+            raise Forbidden("You are not invited to this meeting and have not joined it.")
+        role = Role.HOST if caller.person.id == found.owner.id else Role.PARTICIPANT
+        return Visit(found, caller.person.id, caller.person.name, role)
+
+    # -- mails ------------------------------------------------------------------------------------------------------
+
+    def _mail_all(
+        self, template: str, about: Meeting, emails: Sequence[str], now: datetime, **values: Any
+    ) -> list[Letter]:
+        values |= {"title": about.title, "owner": about.owner.name, "when": in_words(about), "link": self.link(about)}
+        return [self._mail.compose(template, email, now, **values) for email in emails]
+
+    def _letters_of_change(self, before: Meeting, after: Meeting, now: datetime) -> list[Letter]:
+        """Invitations to the new, cancellations to those no longer invited, updates to the others if there is news
+        for them.
+        """
+        were, are = [each.email for each in before.invitees], [each.email for each in after.invitees]
+        news = (before.title, before.begin_at, before.end_at, before.zone) != (
+            after.title,
+            after.begin_at,
+            after.end_at,
+            after.zone,
+        )
+        return [
+            *self._mail_all("invitation", after, [email for email in are if email not in set(were)], now),
+            *self._mail_all(
+                "cancellation", before, [email for email in were if email not in set(are)], now, uninvited=True
+            ),
+            *self._mail_all("update", after, [email for email in are if email in set(were)] if news else [], now),
+        ]
+
+
+def in_words(of: Meeting) -> str:
+    """When a meeting is, in its own time zone: `Mon 23 Nov 2026, 14:00–15:00 (Europe/Berlin)`."""
+    assert of.begin_at is not None and of.end_at is not None, "an instant meeting has no times"
+    begin, end = (moment.astimezone(ZoneInfo(of.zone)) for moment in (of.begin_at, of.end_at))
+    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a} {end.day} {end:%b %Y, %H:%M}"
+    return f"{begin:%a} {begin.day} {begin:%b %Y, %H:%M}–{until} ({of.zone})"
+
+
+def _addresses(given: Sequence[str], owner: Person) -> list[str]:
+    """Normal addresses in the order given, each once, without the owner's."""
+    emails = list(dict.fromkeys(normal_email(text) for text in given))
+    if len(emails) > rules.MOST_INVITEES:
+        raise BadRequest(f"At most {rules.MOST_INVITEES} people can be invited.")
+    return [email for email in emails if email != owner.email]
+
+
+def _row(
+    meeting_id: str,
+    kind: Kind,
+    owner: Person,
+    title: str,
+    begin_at: datetime | None,
+    end_at: datetime | None,
+    zone: str,
+    now: datetime,
+) -> dict[str, Any]:
+    return {
+        "id": meeting_id,
+        "code": rules.new_code(),
+        "kind": kind,
+        "owner_id": owner.id,
+        "instant_owner_id": owner.id if kind is Kind.INSTANT else None,
+        "title": title,
+        "begin_at": begin_at,
+        "end_at": end_at,
+        "zone": zone,
+        "guests_allowed": True,
+        "created_at": now,
+        "version": 1,
+    }
+
+
+def _open_instant(transaction: Connection, owner: Person, fresh: dict[str, Any], now: datetime) -> tuple[Meeting, bool]:
+    made = False
+    if queries.instant_of(transaction, owner.id, now) is None:
+        # Of two at once (a double click, two replicas) one finds the owner's key taken.
+        made = insert_if_absent(transaction, meeting, **fresh)
+    found = queries.instant_of(transaction, owner.id, now)
+    if found is None:
+        raise Stale("the other's meeting is not visible yet")
+    return found, made
+
+
+def _schedule(
+    transaction: Connection,
+    fresh: dict[str, Any],
+    emails: Sequence[str],
+    letters: Callable[[Meeting], list[Letter]],
+    mail: Mail,
+    now: datetime,
+) -> Meeting:
+    first = insert_if_absent(transaction, meeting, **fresh)
+    if first:
+        _invite(transaction, fresh["id"], emails)
+    made = queries.by_id(transaction, fresh["id"], now)
+    assert made is not None
+    if first:  # else this is done again after a commit whose answer was lost: the mails are queued
+        mail.post(transaction, *letters(made))
+    return made
+
+
+def _invite(transaction: Connection, meeting_id: str, emails: Sequence[str]) -> None:
+    rows = [{"meeting_id": meeting_id, "email": email, "position": position} for position, email in enumerate(emails)]
+    insert_new(transaction, invitee, rows)
+
+
+def _owned(transaction: Connection, owner: Person, code: str, now: datetime) -> Meeting:
+    found = queries.by_code(transaction, code, now)
+    if found is None:
+        raise NotFound("There is no meeting with this link.")
+    if found.owner.id != owner.id:
+        raise Forbidden("Only the owner of a meeting may do this.")
+    return found
+
+
+def _change(
+    transaction: Connection,
+    owner: Person,
+    code: str,
+    given: Changes,
+    letters: Callable[[Meeting, Meeting, datetime], list[Letter]],
+    mail: Mail,
+    now: datetime,
+) -> tuple[Meeting, Meeting]:
+    before = _owned(transaction, owner, code, now)
+    if before.kind is Kind.INSTANT:
+        if replace(given, title=None) != Changes():
+            raise BadRequest("An instant meeting has a title, but no times and no invitees.")
+    elif before.state in (State.ENDED, State.CANCELLED):
+        raise MeetingOver("It cannot be changed any more.")
+    title, zone = given.title or before.title, given.zone or before.zone
+    begin_at, end_at = given.begin_at or before.begin_at, given.end_at or before.end_at
+    if begin_at is not None and end_at is not None and (begin_at, end_at) != (before.begin_at, before.end_at):
+        rules.check_times(begin_at, end_at, now)
+    values = {"title": title, "begin_at": begin_at, "end_at": end_at, "zone": zone}
+    _write(transaction, before, values)
+    if given.invitees is not None:
+        transaction.execute(delete(invitee).where(invitee.c.meeting_id == before.id))
+        _invite(transaction, before.id, given.invitees)
+    after = queries.by_id(transaction, before.id, now)
+    assert after is not None
+    if after.kind is Kind.SCHEDULED:
+        mail.post(transaction, *letters(before, after, now))
+    return before, after
+
+
+def _write(transaction: Connection, before: Meeting, values: dict[str, Any]) -> None:
+    """Write over the version that was read, or have it all done again."""
+    same = update(meeting).where(meeting.c.id == before.id, meeting.c.version == before.version)
+    if not transaction.execute(same.values(**values, version=before.version + 1)).rowcount:
+        raise Stale("the meeting was changed by somebody else")
+
+
+def _cancel(
+    transaction: Connection,
+    owner: Person,
+    code: str,
+    letters: Callable[[Meeting], list[Letter]],
+    mail: Mail,
+    now: datetime,
+) -> Meeting:
+    before = _owned(transaction, owner, code, now)
+    if before.kind is Kind.INSTANT:
+        raise BadRequest("An instant meeting can be ended, not cancelled: its link stays yours.")
+    if before.state is State.ENDED:
+        raise MeetingOver("It has ended.")
+    if before.state is not State.CANCELLED:
+        _write(transaction, before, {"cancelled_at": now, "running_since": None})
+        _everyone_leaves(transaction, before, now)
+        mail.post(transaction, *letters(before))
+    return before
+
+
+def _end(transaction: Connection, owner: Person, code: str, now: datetime) -> Meeting:
+    before = _owned(transaction, owner, code, now)
+    if before.state is State.CANCELLED:
+        raise MeetingOver("It was cancelled.")
+    if before.state is not State.ENDED:
+        _write(transaction, before, {"ended_at": now, "running_since": None})
+        _everyone_leaves(transaction, before, now)
+    return before
+
+
+def _everyone_leaves(transaction: Connection, meeting_over: Meeting, now: datetime) -> None:
+    there = (attendance.c.meeting_id == meeting_over.id) & attendance.c.left_at.is_(None)
+    transaction.execute(update(attendance).where(there).values(left_at=now))

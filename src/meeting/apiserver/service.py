@@ -1,0 +1,200 @@
+"""The hub, put together: read it from top to bottom."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import URL
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.web.iweb import IAgent
+from twisted.web.resource import IResource
+
+from meeting.apiserver.accounts import routes as people_routes
+from meeting.apiserver.accounts.callers import Callers
+from meeting.apiserver.accounts.use_cases import Accounts
+from meeting.apiserver.allocation import routes as daemon_routes
+from meeting.apiserver.allocation.external import ExternalAllocator
+from meeting.apiserver.allocation.use_cases import Allocation
+from meeting.apiserver.chat import routes as chat_routes
+from meeting.apiserver.chat.use_cases import Chat
+from meeting.apiserver.database import Database, Threads, mysql_url, sqlite_url
+from meeting.apiserver.errands import Errands, Rounds
+from meeting.apiserver.mail import routes as mail_routes
+from meeting.apiserver.mail.sender import Sender
+from meeting.apiserver.mail.smtp import SmtpServer, SmtpTransport
+from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.meetings import routes as meeting_routes
+from meeting.apiserver.meetings import webhooks
+from meeting.apiserver.meetings.joining import Joining
+from meeting.apiserver.meetings.presence import Presence
+from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.rooms import Rooms
+from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.migrations import migrate
+from meeting.apiserver.schema import utc_now
+from meeting.apiserver.static import WebClient
+from meeting.apiserver.tap import MAIL_PORT
+from meeting.daemon.client import DaemonClient, agent_for, tls_for
+from meeting.daemon.secret import Secret
+from meeting.daemon.web import Api, Call, Reply, Tree
+
+#: Seconds between two looks for rooms whose server died, and between two sweeps of what is over.
+PRESENCE_INTERVAL = 5.0
+SWEEP_INTERVAL = 3600.0
+#: How long the queue remembers a mail that was sent.
+MAIL_MEMORY = timedelta(days=30)
+
+
+class ApiServer(MultiService):
+    """The hub. `resource` is its HTTP face; `database.opened()` fires when it can answer."""
+
+    resource: IResource
+
+    def __init__(
+        self, settings: Mapping[str, Any], reactor: Any, *, agent: IAgent | None = None, threads: Threads | None = None
+    ) -> None:
+        """`settings` as `tap.Options` has them. `agent` and `threads` are for tests; nothing else differs there."""
+        super().__init__()
+        clock = IReactorTime(reactor)
+        secret = Secret(settings["secret"])
+        agent = agent or agent_for(reactor, settings["ca"])
+        public_url = settings["publicUrl"]
+        release = version("meeting")
+
+        # What all subjects stand on.
+        self.database = Database(
+            database_url(settings),
+            reactor,
+            prepare=partial(migrate, clock=clock),
+            connections=settings["databaseConnections"],
+            threads=threads,
+        )
+        errands = Errands()
+
+        # The subjects, each on those before it.
+        transports = [
+            SmtpTransport(reactor, server, partial(tls_for, ca_files=settings["ca"]))
+            for server in mail_servers(settings)
+        ]
+        sender = Sender(self.database, clock, transports)
+        mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
+        accounts = Accounts(
+            self.database,
+            clock,
+            mail,
+            secret.key("sign-in-code"),
+            allowed_domains=frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"]),
+        )
+        allocator = None
+        if settings["allocateserver"]:
+            client = DaemonClient(agent, secret, "api", clock)
+            allocator = ExternalAllocator(client, settings["allocateserver"], timeout=settings["allocateTimeout"])
+        allocation = Allocation(self.database, clock, allocator, interval=timedelta(seconds=settings["heartbeat"]))
+        rooms = Rooms(agent, clock, secret, allocation)
+
+        def reserve(meeting: Meeting) -> None:
+            if meeting.begin_at is not None and meeting.end_at is not None:
+                asking = partial(allocation.reserve, meeting.id, meeting.owner.email, meeting.begin_at, meeting.end_at)
+                errands.run("asking for a meeting's servers", asking)
+
+        def close_room(meeting: Meeting) -> None:
+            errands.run("closing a room", partial(rooms.close, meeting))
+
+        meetings = Meetings(self.database, clock, mail, public_url=public_url, reserve=reserve, close_room=close_room)
+        joining = Joining(
+            self.database,
+            clock,
+            secret,
+            accounts,
+            allocation,
+            meetings,
+            token_lifetime=timedelta(seconds=settings["tokenLifetime"]),
+        )
+        presence = Presence(self.database, clock)
+        chat = Chat(self.database, clock)
+
+        # Their HTTP face.
+        api = Api("meeting", release, reactor=reactor)
+        callers = Callers(accounts, public_url)
+        server = people_routes.ServerAnswer(name="meeting", version=release, demo=settings["demo"])
+        people_routes.add_routes(api, accounts, callers, server)
+        meeting_routes.add_routes(api, meetings, joining, callers)
+        chat_routes.add_routes(api, chat, meetings, callers)
+        daemon_routes.add_routes(api, allocation, secret, clock)
+        webhooks.add_routes(api, presence, secret.token_key, clock)
+        if settings["demo"]:
+            mail_routes.add_routes(api, mail)
+        _add_openapi(api)
+        self.api = api
+        self.resource = Tree(
+            {b"api": api.resource, b"mailbox": api.resource},
+            default=WebClient(Path(__file__).parent / "static", public_url),
+        )
+
+        # The services on top of the database.
+        async def sweep() -> None:
+            await accounts.sweep()
+            await allocation.sweep()
+            await mail.sweep(utc_now(clock) - MAIL_MEMORY)
+
+        for service in (
+            sender,
+            errands,
+            Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
+            Rounds("sweep", clock, SWEEP_INTERVAL, sweep),
+        ):
+            service.setServiceParent(self)
+
+    def startService(self) -> None:
+        """The database first."""
+        self.database.startService()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        """The database last: a mail that was sent is written down as sent."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await super().stopService()
+        await self.database.stopService()
+
+
+def database_url(settings: Mapping[str, Any]) -> URL:
+    """Where the database is."""
+    address = settings["mysqlAddress"]
+    if address is None:
+        return sqlite_url(settings["stateDirectory"] / "apiserver.sqlite")
+    return mysql_url(
+        address.host, address.port, settings["mysqlUser"], settings["mysqlPassword"] or "", settings["mysqlDatabase"]
+    )
+
+
+def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:
+    """The SMTP servers, in the order given; `tap.Options` has seen to it that the lists are as long as one another."""
+    count = len(settings["mailServer"])
+    columns = (
+        settings["mailServer"],
+        settings["mailPort"] or [MAIL_PORT] * count,
+        settings["mailUsername"] or [""] * count,
+        settings["mailPassword"] or [""] * count,
+        settings["mailFrom"],
+    )
+    return [SmtpServer(*values) for values in zip(*columns, strict=True)]
+
+
+def _add_openapi(api: Api) -> None:
+    @api.route("GET", "/api/openapi.json", summary="This document.", tags=("server",))
+    async def get_openapi(call: Call) -> Reply:
+        return Reply(
+            200, _Document.model_construct(**api.openapi()), {"Content-Type": "application/vnd.oai.openapi+json"}
+        )
+
+
+class _Document(BaseModel, extra="allow"):
+    """An OpenAPI document; its shape is the specification's."""

@@ -1,0 +1,111 @@
+"""`meeting apiserver` and `twistd meeting-apiserver`: the options, and the service made from them."""
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from meeting.daemon import options as shared
+from meeting.daemon.options import DaemonOptions, Flag
+
+MAIL_PORT = 587
+
+
+class Options(DaemonOptions):
+    """The hub's options."""
+
+    flags = (
+        shared.CONFIG,
+        shared.SECRET,
+        shared.DOMAIN_ADDRESS,
+        shared.PUBLIC_URL,
+        shared.CERT,
+        shared.CERTKEY,
+        shared.CA,
+        shared.BIND,
+        shared.PLAIN_HTTP,
+        shared.STATUS,
+        shared.STATE_DIRECTORY,
+        shared.TRUSTED_PROXY,
+        shared.LOG_FORMAT,
+        shared.LOG_LEVEL,
+        shared.HEARTBEAT,
+        Flag(
+            "mysqlAddress",
+            "host:port of the MySQL server; without: SQLite in the state directory",
+            convert=shared.host_port,
+        ),
+        Flag("mysqlUser", "the MySQL user"),
+        Flag("mysqlPassword", "the MySQL user's password", secret=True),
+        Flag("mysqlDatabase", "the MySQL database; created if it is missing and this user may", "Meeting"),
+        Flag("databaseConnections", "most connections to the database at once", "8", shared.whole_number),
+        Flag(
+            "mailServer",
+            "host of an SMTP server; the nth server, port, user name, password and From belong together",
+            repeatable=True,
+        ),
+        Flag(
+            "mailPort",
+            f"its port; 465 is TLS from the start, any other STARTTLS [{MAIL_PORT}]",
+            convert=shared.port,
+            repeatable=True,
+        ),
+        Flag("mailUsername", "its user name; empty: no authentication", repeatable=True),
+        Flag("mailPassword", "its password", repeatable=True, secret=True),
+        Flag("mailFrom", "the From address of the mails it sends", repeatable=True),
+        Flag(
+            "allocateserver",
+            "URL of the allocateserver; without: the least loaded registered servers",
+            convert=shared.url,
+        ),
+        Flag("allocateTimeout", "how long the allocateserver may take to answer", "10s", shared.seconds),
+        Flag("allowedDomain", "a domain whose addresses may sign in; without: any", repeatable=True),
+        Flag("tokenLifetime", "how long an access token is good", "6h", shared.seconds),
+        Flag(
+            "demo",
+            "send no mail, show it at /mailbox to everyone; never on a server that others reach",
+            "false",
+            shared.boolean,
+        ),
+    )
+
+    def check(self) -> None:
+        """What fits together."""
+        if self["mysqlAddress"] is None and (self["mysqlUser"] or self["mysqlPassword"]):
+            raise usage.UsageError("--mysqlUser and --mysqlPassword need --mysqlAddress")
+        if self["mysqlAddress"] is not None and not self["mysqlUser"]:
+            raise usage.UsageError("--mysqlAddress needs --mysqlUser")
+        if self["databaseConnections"] < 1:
+            raise usage.UsageError("--databaseConnections: write at least 1")
+        servers = len(self["mailServer"])
+        for name in ("mailPort", "mailUsername", "mailPassword", "mailFrom"):
+            given = len(self[name])
+            if given not in (0, servers):
+                raise usage.UsageError(
+                    f"--{name} is given {given} times, --mailServer {servers} times: the nth values belong together, "
+                    "so give each for every server or for none"
+                )
+        if len(self["mailUsername"]) != len(self["mailPassword"]):
+            raise usage.UsageError(
+                "--mailUsername and --mailPassword belong together: give both for every server or for none"
+            )
+        if not servers and not self["demo"]:
+            raise usage.UsageError("--mailServer is needed: people sign in with a code that is mailed to them")
+        if servers and not self["mailFrom"]:
+            raise usage.UsageError("--mailFrom is needed: the address that the mails come from")
+        for address in self["mailFrom"]:
+            if "@" not in address or any(not character.isprintable() for character in address):
+                raise usage.UsageError(f"--mailFrom {address!r}: write an address, for example meeting@example.com")
+
+
+def makeService(options: Options) -> IService:
+    """The hub with its listeners."""
+    from twisted.application.service import MultiService
+    from twisted.internet import reactor
+
+    from meeting.apiserver.service import ApiServer
+    from meeting.daemon.listeners import listeners
+
+    together = MultiService()
+    server = ApiServer(options, reactor)
+    server.setServiceParent(together)
+    listeners(options, server.resource, reactor).setServiceParent(together)
+    return together
