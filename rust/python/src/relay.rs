@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use meeting_engine::turn::{self, Cause, Client, Command, Event, NoSocket, Settings};
+use meeting_engine::turn::{self, Cause, Client, Command, Event, NoSocket, Ports, Settings};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -154,12 +154,23 @@ impl Relay {
         );
     }
 
-    fn permit(&self, worker: usize, id: u64, host: &str, milliseconds: u64) -> PyResult<()> {
+    /// `ports`: those of the peer that may be reached; `None`: all.
+    #[pyo3(signature = (worker, id, host, ports, milliseconds))]
+    fn permit(
+        &self,
+        worker: usize,
+        id: u64,
+        host: &str,
+        ports: Option<Vec<u16>>,
+        milliseconds: u64,
+    ) -> PyResult<()> {
+        let ports = ports.map_or(Ports::Any, |ports| Ports::Only(ports.into()));
         self.command(
             worker,
             Command::Permit {
                 id,
                 peer: ip(host)?,
+                ports,
                 lifetime: milliseconds,
             },
         );

@@ -18,7 +18,27 @@ pub(crate) struct Allocation {
 #[derive(Debug)]
 struct Permission {
     peer: IpAddr,
+    ports: Ports,
     until: Now,
+}
+
+/// Which ports of a permitted address may be reached. TURN's own permissions are for an address with all its ports
+/// (RFC 8656 §9), which is too much for one that is only let through for the sake of a server on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// All.
+    Any,
+    /// These.
+    Only(Box<[u16]>),
+}
+
+impl Ports {
+    fn include(&self, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(ports) => ports.contains(&port),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -40,15 +60,10 @@ impl Allocation {
     }
 
     /// Permits a peer, or permits it for longer.
-    pub(crate) fn permit(&mut self, peer: IpAddr, until: Now) {
-        match self
-            .permissions
-            .iter_mut()
-            .find(|permission| permission.peer == peer)
-        {
-            Some(permission) => permission.until = until,
-            None => self.permissions.push(Permission { peer, until }),
-        }
+    pub(crate) fn permit(&mut self, peer: IpAddr, ports: Ports, until: Now) {
+        self.permissions
+            .retain(|permission| permission.peer != peer);
+        self.permissions.push(Permission { peer, ports, until });
     }
 
     /// Binds a channel, or binds it for longer. A number or peer bound otherwise is replaced.
@@ -62,10 +77,13 @@ impl Allocation {
         });
     }
 
-    pub(crate) fn permits(&self, now: Now, peer: IpAddr) -> bool {
+    pub(crate) fn permits(&self, now: Now, peer: SocketAddr) -> bool {
         self.permissions
             .iter()
-            .any(|permission| permission.peer == peer && permission.until > now)
+            .find(|permission| permission.peer == peer.ip())
+            .is_some_and(|permission| {
+                permission.until > now && permission.ports.include(peer.port())
+            })
     }
 
     pub(crate) fn peer_of(&self, now: Now, number: u16) -> Option<SocketAddr> {

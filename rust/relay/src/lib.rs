@@ -13,6 +13,7 @@ mod limiter;
 mod nonce;
 mod shard;
 
+pub use allocation::Ports;
 pub use counters::{Cause, Counters};
 pub use shard::{
     Client, ClientAction, Command, Effect, HEADROOM, PeerAction, Settings, Shard, TAILROOM,

@@ -8,7 +8,7 @@ use meeting_stun::{
     ChannelData, Class, Message, Method, Writer, attribute as kinds, write_channel_header,
 };
 
-use crate::allocation::Allocation;
+use crate::allocation::{Allocation, Ports};
 use crate::front::{Front, Reception};
 use crate::{Cause, Counters, Now};
 
@@ -44,7 +44,7 @@ pub struct Settings {
 }
 
 /// What the control side decides. Lifetimes are in milliseconds from now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are RFC 8656's")]
 pub enum Command {
     /// A relay socket was opened for this client.
@@ -55,10 +55,11 @@ pub enum Command {
     },
     /// The allocation lives on.
     Refresh { id: u64, lifetime: u64 },
-    /// Packets from and to this address may pass.
+    /// Packets from and to these ports of this address may pass.
     Permit {
         id: u64,
         peer: IpAddr,
+        ports: Ports,
         lifetime: u64,
     },
     /// The peer gets a channel number.
@@ -208,7 +209,7 @@ impl Shard {
         if message.unknown_required(&SEND).next().is_some() {
             return self.dropped(Cause::Malformed);
         }
-        if !allocation.permits(now, peer.ip()) {
+        if !allocation.permits(now, peer) {
             return self.dropped(Cause::NoPermission);
         }
         let begin = data.as_ptr().addr() - message.bytes().as_ptr().addr();
@@ -226,7 +227,7 @@ impl Shard {
         let Some(peer) = allocation.peer_of(now, message.channel) else {
             return self.dropped(Cause::NoChannel);
         };
-        if !allocation.permits(now, peer.ip()) {
+        if !allocation.permits(now, peer) {
             return self.dropped(Cause::NoPermission);
         }
         self.relay(slot, peer, 4..4 + message.data.len())
@@ -256,7 +257,7 @@ impl Shard {
         else {
             return self.dropped_from_peer(Cause::NoAllocation);
         };
-        if !allocation.permits(now, peer.ip()) {
+        if !allocation.permits(now, peer) {
             return self.dropped_from_peer(Cause::NoPermission);
         }
         let client = allocation.client;
@@ -297,7 +298,12 @@ impl Shard {
         };
         match command {
             Command::Refresh { lifetime, .. } => allocation.until = now + lifetime,
-            Command::Permit { peer, lifetime, .. } => allocation.permit(peer, now + lifetime),
+            Command::Permit {
+                peer,
+                ports,
+                lifetime,
+                ..
+            } => allocation.permit(peer, ports, now + lifetime),
             Command::Bind {
                 channel,
                 peer,

@@ -113,6 +113,24 @@ fn a_permission_is_for_an_address_with_any_port_and_for_its_time() {
 }
 
 #[test]
+fn a_permission_for_some_ports_is_for_no_other() {
+    let mut world = World::with_allocation();
+    world.permit_ports("10.0.0.7", &[40_000, 40_001], MINUTE);
+    for (port, passes) in [(40_000, true), (40_001, true), (53, false)] {
+        let peer = format!("10.0.0.7:{port}");
+        let sent = world.client_sends(&indication(at(&peer), b"x"));
+        assert_eq!(sent != ClientAction::Nothing, passes, "{port}");
+        assert_eq!(world.peer_sends(&peer, b"x").is_some(), passes, "{port}");
+    }
+    world.bind(0x4000, "10.0.0.7:53", MINUTE);
+    assert_eq!(
+        world.client_sends(&write_channel_header(0x4000, 0)),
+        ClientAction::Nothing
+    );
+    assert_eq!(world.dropped(Cause::NoPermission), 3);
+}
+
+#[test]
 fn a_channel_without_permission_carries_nothing() {
     let mut world = World::with_allocation();
     world.bind(0x4000, "198.51.100.9:7000", 10 * MINUTE);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
-pub use meeting_relay::{Cause, Client, Command, Counters, Settings};
+pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings};
 
 use crate::queue::Queue;
 use crate::sys::{UdpOptions, bind_udp};

@@ -140,6 +140,7 @@ fn a_request_goes_up_its_answer_down_and_packets_across() {
         Command::Permit {
             id: 1,
             peer: to.ip(),
+            ports: Ports::Any,
             lifetime: 60_000,
         },
     );

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use meeting_relay::{
-    Cause, Client, ClientAction, Command, Effect, HEADROOM, PeerAction, Settings, Shard, TAILROOM,
+    Cause, Client, ClientAction, Command, Effect, HEADROOM, PeerAction, Ports, Settings, Shard,
+    TAILROOM,
 };
 use meeting_stun::{Class, Method, Writer, attribute};
 
@@ -77,6 +78,20 @@ impl World {
         self.command(Command::Permit {
             id: 1,
             peer: peer.parse().expect("an IP address"),
+            ports: Ports::Any,
+            lifetime,
+        });
+    }
+
+    pub fn permit_ports(&mut self, peer: &str, ports: &[u16], lifetime: u64) {
+        let (peer, ports) = (
+            peer.parse().expect("an IP address"),
+            Ports::Only(ports.into()),
+        );
+        self.command(Command::Permit {
+            id: 1,
+            peer,
+            ports,
             lifetime,
         });
     }
