@@ -93,7 +93,6 @@ impl ArrivalRecorder {
                     ticks: (kept == number).then_some(ticks),
                 }
             });
-            // a message begins with something that arrived: what is missing before it was reported or is still to come
             self.scratch.extend(arrivals.take(MOST_ARRIVALS));
             match out.transport_cc(sender, self.media, self.messages, &self.scratch) {
                 Ok(covered) => {

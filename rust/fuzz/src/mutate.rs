@@ -1,28 +1,6 @@
 //! A seeded mutator: the same seed gives the same packets, so a failure can be run again.
 
-/// xorshift64*: small, and good enough to choose bytes with.
-#[derive(Clone, Debug)]
-pub struct Random(u64);
-
-impl Random {
-    /// A generator; 0 is taken as 1, which would otherwise stay 0 for ever.
-    pub fn new(seed: u64) -> Self {
-        Self(seed.max(1))
-    }
-
-    /// 64 bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// A number below `end`, or 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.bits() % end.max(1) as u64) as usize
-    }
-}
+use meeting_netem::Random;
 
 /// Numbers that sit at the edges of length fields.
 const EDGES: [u8; 8] = [0, 1, 3, 4, 0x7F, 0x80, 0xFE, 0xFF];

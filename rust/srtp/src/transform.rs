@@ -46,25 +46,30 @@ impl Transform {
             derive(master_key, master_salt, stream, label, out).ok_or(BadKey)
         };
         session(Label::Salt, &mut salt[..profile.salt_len()])?;
-        let mut key = [0; 32];
+        let (mut key, mut authentication) = ([0; 32], [0; 20]);
         let key = &mut key[..profile.key_len()];
         session(Label::Encryption, key)?;
-        let gcm = |algorithm, key: &[u8]| {
-            let key = UnboundKey::new(algorithm, key).map_err(|_| BadKey)?;
-            Ok(Cipher::Gcm(LessSafeKey::new(key)))
+        session(Label::Authentication, &mut authentication)?;
+        Transform::from_session(profile, key, &authentication, salt)
+    }
+
+    /// From session keys; `authentication` is of no use to GCM.
+    fn from_session(
+        profile: Profile,
+        key: &[u8],
+        authentication: &[u8],
+        salt: [u8; 14],
+    ) -> Result<Self, BadKey> {
+        let gcm = |algorithm| {
+            UnboundKey::new(algorithm, key).map(|key| Cipher::Gcm(LessSafeKey::new(key)))
         };
         let cipher = match profile {
-            Profile::AeadAes128Gcm => gcm(&AES_128_GCM, key)?,
-            Profile::AeadAes256Gcm => gcm(&AES_256_GCM, key)?,
-            Profile::Aes128CmSha1_80 => {
-                let mut authentication = [0; 20];
-                session(Label::Authentication, &mut authentication)?;
-                Cipher::Cm {
-                    aes: Aes128::new_from_slice(key).map_err(|_| BadKey)?,
-                    mac: <Hmac<Sha1> as KeyInit>::new_from_slice(&authentication)
-                        .map_err(|_| BadKey)?,
-                }
-            }
+            Profile::AeadAes128Gcm => gcm(&AES_128_GCM).map_err(|_| BadKey)?,
+            Profile::AeadAes256Gcm => gcm(&AES_256_GCM).map_err(|_| BadKey)?,
+            Profile::Aes128CmSha1_80 => Cipher::Cm {
+                aes: Aes128::new_from_slice(key).map_err(|_| BadKey)?,
+                mac: <Hmac<Sha1> as KeyInit>::new_from_slice(authentication).map_err(|_| BadKey)?,
+            },
         };
         Ok(Transform { cipher, salt })
     }
@@ -278,3 +283,6 @@ where
     let core = ctr::CtrCore::<&C, ctr::flavors::Ctr128BE>::inner_iv_init(aes, counter.into());
     StreamCipherCoreWrapper::from_core(core).apply_keystream(data);
 }
+
+#[cfg(test)]
+mod tests;
