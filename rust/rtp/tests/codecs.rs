@@ -1,0 +1,154 @@
+//! Where decoding can begin, codec by codec.
+
+use meeting_rtp::codec::vp8::{Descriptor, PictureId};
+use meeting_rtp::{Codec, Malformed};
+
+#[test]
+fn vp8_descriptors_are_read_as_rfc_7741_section_4_2_says() {
+    let full = [0x90, 0xf0, 0x81, 0x23, 0x45, 0x80, 0x00, 0x9d];
+    let descriptor = Descriptor::parse(&full).unwrap();
+    assert_eq!(
+        descriptor.picture_id,
+        Some(PictureId {
+            value: 0x123,
+            long: true,
+            at: 2
+        })
+    );
+    assert_eq!(descriptor.tl0_picture_index, Some((0x45, 4)));
+    assert_eq!(descriptor.temporal_layer, Some(2));
+    assert_eq!((descriptor.len, descriptor.key_frame), (6, true));
+    let short = Descriptor::parse(&[0x90, 0x80, 0x23, 0x01]).unwrap();
+    assert_eq!(
+        short.picture_id,
+        Some(PictureId {
+            value: 0x23,
+            long: false,
+            at: 2
+        })
+    );
+    assert!(!short.key_frame, "an inter frame");
+    assert!(short.frame_start);
+}
+
+#[test]
+fn vp8_begins_at_the_first_partition_of_a_key_frame_only() {
+    assert!(Codec::Vp8.starts_decoding(&[0x10, 0x00]));
+    assert!(!Codec::Vp8.starts_decoding(&[0x00, 0x00]), "a continuation");
+    assert!(
+        !Codec::Vp8.starts_decoding(&[0x11, 0x00]),
+        "another partition"
+    );
+    assert!(!Codec::Vp8.starts_decoding(&[0x10, 0x01]), "an inter frame");
+    for len in 0..7 {
+        let cut = &[0x90, 0xf0, 0x81, 0x23, 0x45, 0x80, 0x00][..len];
+        assert_eq!(Descriptor::parse(cut), Err(Malformed::Truncated), "{len}");
+    }
+    assert_eq!(Descriptor::parse(&[]), Err(Malformed::Truncated));
+}
+
+#[test]
+fn vp8_picture_ids_are_shifted_within_their_width() {
+    let shifted = |payload: &[u8], by| {
+        let mut payload = payload.to_vec();
+        Descriptor::parse(&payload)
+            .unwrap()
+            .shift(&mut payload, by, 0xff);
+        payload
+    };
+    assert_eq!(
+        shifted(&[0x90, 0xc0, 0xff, 0xff, 0x01, 0], 2),
+        [0x90, 0xc0, 0x80, 0x01, 0x00, 0]
+    );
+    assert_eq!(shifted(&[0x90, 0x80, 0x7f, 0], 3), [0x90, 0x80, 0x02, 0]);
+    assert_eq!(shifted(&[0x10, 0], 3), [0x10, 0]);
+}
+
+#[test]
+fn h264_begins_at_parameter_sets_or_an_idr_picture() {
+    assert!(Codec::H264.starts_decoding(&[0x67, 0x42]), "SPS");
+    assert!(
+        Codec::H264.starts_decoding(&[0x65, 0x88]),
+        "first slice of an IDR picture"
+    );
+    assert!(
+        !Codec::H264.starts_decoding(&[0x65, 0x08]),
+        "a later slice of it"
+    );
+    assert!(
+        Codec::H264.starts_decoding(&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68]),
+        "STAP-A with SPS"
+    );
+    assert!(
+        Codec::H264.starts_decoding(&[0x78, 0, 1, 0x09, 0, 2, 0x67, 0x42]),
+        "behind a delimiter"
+    );
+    assert!(
+        !Codec::H264.starts_decoding(&[0x78, 0, 1, 0x09]),
+        "STAP-A of others"
+    );
+    assert!(
+        Codec::H264.starts_decoding(&[0x7c, 0x85]),
+        "FU-A, start of IDR"
+    );
+    assert!(!Codec::H264.starts_decoding(&[0x7c, 0x05]), "FU-A, middle");
+    assert!(!Codec::H264.starts_decoding(&[0x41, 0x9a]), "inter");
+    assert!(
+        !Codec::H264.starts_decoding(&[0x78, 0, 0, 0, 0]),
+        "an empty unit ends the list"
+    );
+}
+
+#[test]
+fn h265_begins_at_parameter_sets_or_an_irap_picture() {
+    assert!(Codec::H265.starts_decoding(&[0x40, 1, 0x0c]), "VPS");
+    assert!(
+        Codec::H265.starts_decoding(&[0x60, 1, 0, 4, 0x40, 1, 0, 0]),
+        "aggregated"
+    );
+    assert!(
+        Codec::H265.starts_decoding(&[0x62, 1, 0x80 | 19]),
+        "fragment, start of IDR"
+    );
+    assert!(
+        !Codec::H265.starts_decoding(&[0x62, 1, 19]),
+        "fragment, middle"
+    );
+    assert!(!Codec::H265.starts_decoding(&[0x02, 1, 0x80]), "inter");
+}
+
+#[test]
+fn vp9_begins_at_the_base_layer_of_a_key_picture() {
+    assert!(Codec::Vp9.starts_decoding(&[0x08]));
+    assert!(Codec::Vp9.starts_decoding(&[0xa8, 0x80, 0x01, 0x00]));
+    assert!(
+        !Codec::Vp9.starts_decoding(&[0xa8, 0x01, 0x02]),
+        "spatial layer 1"
+    );
+    assert!(!Codec::Vp9.starts_decoding(&[0x48]), "predicted");
+    assert!(!Codec::Vp9.starts_decoding(&[0x00]), "not the start");
+}
+
+#[test]
+fn av1_begins_at_a_new_coded_video_sequence() {
+    assert!(Codec::Av1.starts_decoding(&[0x18]));
+    assert!(!Codec::Av1.starts_decoding(&[0x10]));
+    assert!(
+        !Codec::Av1.starts_decoding(&[0x98]),
+        "the continuation of a fragment"
+    );
+}
+
+#[test]
+fn nothing_begins_in_an_empty_payload_of_video() {
+    for codec in [Codec::Vp8, Codec::Vp9, Codec::H264, Codec::H265, Codec::Av1] {
+        assert!(!codec.starts_decoding(&[]), "{codec:?}");
+    }
+}
+
+#[test]
+fn names_are_those_of_sdp() {
+    assert_eq!(Codec::from_name("vp8"), Some(Codec::Vp8));
+    assert_eq!(Codec::from_name("OPUS"), Some(Codec::Opus));
+    assert_eq!(Codec::from_name("rtx"), None);
+}
