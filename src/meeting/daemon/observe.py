@@ -1,0 +1,194 @@
+"""What can be seen of a running daemon: logs, health, metrics, and its state as JSON."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TextIO, cast
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    formatTime,
+    globalLogBeginner,
+)
+from twisted.web.iweb import IRequest
+from twisted.web.resource import IResource, Resource
+
+from meeting.daemon.site import Tree
+
+LogFormat = Literal["text", "json"]
+
+# --- logs
+
+# The last net. Nothing is meant to log these; but a library may quote an address or a header in an error.
+_SECRETS = re.compile(
+    r"(?P<jwt>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)"
+    r"|(?P<signed>\bMeeting v1 \S+ \S+ \S+ )\S+"
+    r"|(?P<header>\b(?:Authorization|Cookie|Set-Cookie)\b['\"]?\s*[:=]\s*)[^\r\n]+"
+    r"|(?P<bearer>\bBearer )\S+"
+    r"|(?P<name>\b(?:access_token|join_request|token|signature|password|secret|code)['\"]?\s*[=:]\s*['\"]?)[^\s&'\",)}]+",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """`text` without what looks like a token, a signature or a password."""
+
+    def hide(found: re.Match[str]) -> str:
+        kept = next((kept for name, kept in found.groupdict().items() if kept is not None and name != "jwt"), "")
+        return f"{kept}[hidden]"
+
+    return _SECRETS.sub(hide, text)
+
+
+def configure_logging(format: LogFormat, level: str, stream: TextIO | None = None) -> None:
+    """Send the process's log to `stream` (stderr), as lines of text or of JSON, from `level` up. Once per process."""
+    out = stream or sys.stderr
+    write = _json_line if format == "json" else _text_line
+
+    def observe(event: LogEvent) -> None:
+        out.write(write(event) + "\n")
+        out.flush()
+
+    wanted = LogLevelFilterPredicate(LogLevel.lookupByName(level))
+    observer = FilteringLogObserver(cast(ILogObserver, observe), [wanted])
+    globalLogBeginner.beginLoggingTo([cast(ILogObserver, observer)], redirectStandardIO=False)
+
+
+def _text_line(event: LogEvent) -> str:
+    level = getattr(event.get("log_level"), "name", "info")
+    text = f"{formatTime(event['log_time'])} {level:<8} {event.get('log_namespace', '-')}: {formatEvent(event)}"
+    return redacted(text + _traceback(event))
+
+
+def _json_line(event: LogEvent) -> str:
+    members: dict[str, Any] = {
+        "time": formatTime(event["log_time"]),
+        "level": getattr(event.get("log_level"), "name", "info"),
+        "logger": event.get("log_namespace", "-"),
+        "message": redacted(formatEvent(event)),
+    }
+    for name, value in event.items():
+        if not name.startswith("log_") and name not in ("time", "isError", "system", "format", "message"):
+            members.setdefault(name, value if isinstance(value, int | float | bool) else redacted(str(value)))
+    traceback = _traceback(event)
+    if traceback:
+        members["traceback"] = redacted(traceback.strip())
+    return json.dumps(members, ensure_ascii=False, default=str)
+
+
+def _traceback(event: LogEvent) -> str:
+    failure = event.get("log_failure")
+    return "" if failure is None else "\n" + str(failure.getTraceback()).rstrip()
+
+
+# --- metrics
+
+
+class Metrics:
+    """Prometheus metrics in a registry of their own: several daemons in one process do not mix theirs."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+
+    def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Counter:
+        """Something that only grows."""
+        return Counter(name, help, labels, registry=self.registry)
+
+    def gauge(self, name: str, help: str, labels: Sequence[str] = ()) -> Gauge:
+        """Something that goes up and down."""
+        return Gauge(name, help, labels, registry=self.registry)
+
+    def histogram(
+        self, name: str, help: str, labels: Sequence[str] = (), buckets: Sequence[float] = Histogram.DEFAULT_BUCKETS
+    ) -> Histogram:
+        """How values are spread."""
+        return Histogram(name, help, labels, buckets=buckets, registry=self.registry)
+
+
+# --- pages
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether requests should be sent here, and what was looked at: name → how it is."""
+
+    ready: bool
+    checks: Mapping[str, str] = field(default_factory=dict)
+
+
+class _Json(Resource):
+    """A page whose JSON is made anew for each request."""
+
+    isLeaf = True
+
+    def __init__(self, dump: Callable[[], tuple[int, Any]]) -> None:
+        super().__init__()
+        self._dump = dump
+
+    def render_GET(self, request: IRequest) -> bytes:
+        status, value = self._dump()
+        request.setResponseCode(status)
+        request.setHeader(b"Content-Type", b"application/json")
+        request.setHeader(b"Cache-Control", b"no-store")
+        return json.dumps(value, ensure_ascii=False, default=str).encode()
+
+
+class _MetricsPage(Resource):
+    """Made in the reactor's thread: prometheus_client's own resource needs the global reactor and its threads."""
+
+    isLeaf = True
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__()
+        self._registry = registry
+
+    def render_GET(self, request: IRequest) -> bytes:
+        request.setHeader(b"Content-Type", CONTENT_TYPE_LATEST.encode("ascii"))
+        return generate_latest(self._registry)
+
+
+def health_resource(ready: Callable[[], Readiness]) -> IResource:
+    """`/healthz`: the process answers. `/readyz`: 200 or 503, and why."""
+
+    def readiness() -> tuple[int, Any]:
+        now = ready()
+        return (200 if now.ready else 503), {"ready": now.ready, "checks": dict(now.checks)}
+
+    return Tree({b"healthz": _Json(lambda: (200, {"alive": True})), b"readyz": _Json(readiness)})
+
+
+def metrics_resource(metrics: Metrics) -> IResource:
+    """`/metrics`, in Prometheus's text format."""
+    return _MetricsPage(metrics.registry)
+
+
+def state_resource(dump: Callable[[], Any]) -> IResource:
+    """`/state`: what `dump` gives, as JSON. For administrators, on the private port only."""
+    return _Json(lambda: (200, dump()))
+
+
+def status_resource(
+    metrics: Metrics, ready: Callable[[], Readiness], dump: Callable[[], Any] | None = None
+) -> IResource:
+    """All of the above, as the private port (`--status`) serves them."""
+    branches = {b"metrics": metrics_resource(metrics)}
+    if dump is not None:
+        branches[b"state"] = state_resource(dump)
+    return Tree(branches, default=health_resource(ready))

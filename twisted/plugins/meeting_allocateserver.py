@@ -1,0 +1,5 @@
+"""`twistd meeting-allocateserver`."""
+
+from meeting.cli import service_maker
+
+meeting_allocateserver = service_maker("allocateserver")

@@ -1,0 +1,5 @@
+"""`twistd meeting-apiserver`."""
+
+from meeting.cli import service_maker
+
+meeting_apiserver = service_maker("apiserver")

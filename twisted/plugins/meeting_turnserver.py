@@ -1,0 +1,5 @@
+"""`twistd meeting-turnserver`."""
+
+from meeting.cli import service_maker
+
+meeting_turnserver = service_maker("turnserver")
