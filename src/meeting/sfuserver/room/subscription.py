@@ -1,0 +1,79 @@
+"""One track on its way to one subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from meeting.dataplane.interfaces import ISink, ISource
+from meeting.sfuserver.negotiation.codecs import Format, payload_type_maps
+from meeting.sfuserver.negotiation.description import RemoteSection
+from meeting.sfuserver.negotiation.offer_answer import Send, agreed
+from meeting.sfuserver.room.connection import Connection
+from meeting.sfuserver.room.track import Track
+
+__all__ = ["Subscription"]
+
+
+class Subscription:
+    """Wanted from the start; flows once a section of the subscriber's connection carries it."""
+
+    def __init__(self, track: Track, publisher_sid: str, subscriber_sid: str) -> None:
+        self.track = track
+        self.publisher_sid = publisher_sid
+        self.subscriber_sid = subscriber_sid
+        self.sink: ISink | None = None
+        self._disabled = False
+        self._fed: ISource | None = None
+        track.subscriptions[subscriber_sid] = self
+
+    def send(self, connection: Connection) -> Send:
+        """How a section of ours names it: the stream id carries the track, as some browsers invent track ids."""
+        sid = self.track.sid
+        rtx = connection.ssrc() if any(codec.rtx_payload_type is not None for codec in self.track.formats) else None
+        return Send(f"{self.publisher_sid}|{sid}", sid, connection.ssrc(), rtx)
+
+    def fits(self, formats: Sequence[Format]) -> bool:
+        """Whether the subscriber can decode what the publisher sends."""
+        return bool(payload_type_maps(self.track.formats, formats)[0])
+
+    def bind(self, connection: Connection, section: RemoteSection, send: Send) -> bool:
+        """The section is agreed: make the Sink. False if the subscriber has no codec for the track."""
+        formats, extensions = agreed(section)
+        payload_types, retransmissions = payload_type_maps(self.track.formats, formats)
+        if not payload_types:
+            return False
+        self.sink = connection.link.add_sink(
+            mid=section.mid,
+            kind=self.track.kind,
+            ssrc=send.ssrc,
+            rtx_ssrc=send.rtx_ssrc if retransmissions else None,
+            payload_types=payload_types,
+            rtx_payload_types=retransmissions,
+            extensions=extensions,
+        )
+        self.refresh()
+        return True
+
+    def disable(self, disabled: bool) -> None:
+        """The subscriber does not look at it now; the section stays."""
+        self._disabled = disabled
+        self.refresh()
+
+    def refresh(self) -> None:
+        if self.sink is None:
+            return
+        wanted = None if self._disabled else self.track.best
+        if wanted is not self._fed:
+            self._fed = wanted
+            self.sink.feed(wanted)
+
+    def unbind(self) -> None:
+        """Its section is gone; another may carry it later."""
+        if self.sink is not None:
+            self.sink.close()
+            self.sink = None
+            self._fed = None
+
+    def close(self) -> None:
+        self.track.subscriptions.pop(self.subscriber_sid, None)
+        self.unbind()
