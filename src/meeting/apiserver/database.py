@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from meeting.daemon.errors import ConfigurationError, PleaseWait
+from meeting.daemon.observe import Metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -181,6 +182,7 @@ class Database(Service):
         attempts: int = 8,
         waiting: int = 2000,
         threads: Threads | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`prepare` runs before the first transaction is let in (the migrations); `waiting` bounds the queue."""
         self._url = url
@@ -198,8 +200,9 @@ class Database(Service):
         self.ready = False
         #: Why it is not ready, in words for an administrator.
         self.trouble = "starting"
-        #: How many transactions were done again, for /metrics.
-        self.retries = 0
+        metrics = metrics or Metrics()
+        self._seconds = metrics.histogram("meeting_database_seconds", "What a transaction took, waiting included.")
+        self._retries = metrics.counter("meeting_database_retries", "Transactions that were done again.")
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -322,14 +325,17 @@ class Database(Service):
         For what is no plain transaction (migrations).
         """
         delay = 0.02
+        begun = self._reactor.seconds()
         for attempt in range(self._attempts):
             if attempt:
                 # Between half and all of it, so that two that met do not meet again.
                 await deferLater(self._reactor, delay * random.uniform(0.5, 1))
                 delay = min(delay * 2, 1.0)
-                self.retries += 1
+                self._retries.inc()
             try:
-                return await self.in_thread(work)
+                result = await self.in_thread(work)
+                self._seconds.observe(self._reactor.seconds() - begun)
+                return result
             except (DBAPIError, Stale) as error:
                 if not is_transient(error):
                     raise

@@ -41,6 +41,7 @@ from meeting.apiserver.schema import utc_now
 from meeting.apiserver.static import WebClient
 from meeting.apiserver.tap import MAIL_PORT
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
+from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
 from meeting.daemon.secret import Secret
 from meeting.daemon.web import Api, Call, Reply, Tree
 
@@ -55,6 +56,7 @@ class ApiServer(MultiService):
     """The hub. `resource` is its HTTP face; `database.opened()` fires when it can answer."""
 
     resource: IResource
+    status: IResource
 
     def __init__(
         self, settings: Mapping[str, Any], reactor: Any, *, agent: IAgent | None = None, threads: Threads | None = None
@@ -68,12 +70,14 @@ class ApiServer(MultiService):
         release = version("meeting")
 
         # What all subjects stand on.
+        metrics = Metrics()
         self.database = Database(
             database_url(settings),
             reactor,
             prepare=partial(migrate, clock=clock),
             connections=settings["databaseConnections"],
             threads=threads,
+            metrics=metrics,
         )
         errands = Errands()
 
@@ -82,7 +86,7 @@ class ApiServer(MultiService):
             SmtpTransport(reactor, server, partial(tls_for, ca_files=settings["ca"]))
             for server in mail_servers(settings)
         ]
-        sender = Sender(self.database, clock, transports)
+        sender = Sender(self.database, clock, transports, metrics)
         mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
         accounts = Accounts(
             self.database,
@@ -132,10 +136,12 @@ class ApiServer(MultiService):
             mail_routes.add_routes(api, mail)
         _add_openapi(api)
         self.api = api
+        health = health_resource(self.readiness)
         self.resource = Tree(
-            {b"api": api.resource, b"mailbox": api.resource},
+            {b"api": api.resource, b"mailbox": api.resource, b"healthz": health, b"readyz": health},
             default=WebClient(Path(__file__).parent / "static", public_url),
         )
+        self.status = status_resource(metrics, self.readiness)
 
         # The services on top of the database.
         async def sweep() -> None:
@@ -150,6 +156,10 @@ class ApiServer(MultiService):
             Rounds("sweep", clock, SWEEP_INTERVAL, sweep),
         ):
             service.setServiceParent(self)
+
+    def readiness(self) -> Readiness:
+        """Whether requests should be sent here: a hub without its database can answer nothing."""
+        return Readiness(self.database.ready, {"database": "ready" if self.database.ready else "not ready"})
 
     def startService(self) -> None:
         """The database first."""

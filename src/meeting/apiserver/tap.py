@@ -107,5 +107,5 @@ def makeService(options: Options) -> IService:
     together = MultiService()
     server = ApiServer(options, reactor)
     server.setServiceParent(together)
-    listeners(options, server.resource, reactor).setServiceParent(together)
+    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
     return together

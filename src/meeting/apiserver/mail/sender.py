@@ -26,6 +26,7 @@ from meeting.apiserver.mail.tables import mail
 from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import PleaseWait
+from meeting.daemon.observe import Metrics
 
 #: Mails leased, and sent at the same time.
 BATCH = 8
@@ -64,11 +65,14 @@ class Sender(Service):
     name = "mail sender"
     log = Logger()
 
-    def __init__(self, database: Database, clock: IReactorTime, transports: Sequence[Transport]) -> None:
+    def __init__(
+        self, database: Database, clock: IReactorTime, transports: Sequence[Transport], metrics: Metrics
+    ) -> None:
         self._database = database
         self._clock = clock
         self._transports = transports
         self._rests = rules.Rests(len(transports))
+        self._mails = metrics.counter("meeting_mails", "Attempts to send a mail.", ["outcome"])
         self._holder = secrets.token_hex(16)
         self._next: IDelayedCall | None = None
         self._round: Deferred[Any] | None = None
@@ -132,6 +136,7 @@ class Sender(Service):
             )
         if report.outcome is Outcome.REFUSED:
             self.log.warn("mail {id} was refused for good: {detail}", id=letter.id, detail=report.detail)
+        self._mails.labels(report.outcome.name.lower()).inc()
         await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
 
 

@@ -31,7 +31,7 @@ from meeting.apiserver.schema import Moment, metadata, utc_now
 log = Logger()
 
 #: The packages whose tables make the schema; the migrations are written from them.
-SUBJECTS = ("accounts", "allocation", "chat", "mail", "meetings")
+SUBJECTS = ("accounts", "allocation", "chat", "mail", "meetings", "minutes")
 
 #: How long a holder of the guard may be silent before another takes over.
 LEASE = timedelta(seconds=60)
