@@ -6,13 +6,22 @@ happens is heard through `IPortListener`, on the reactor thread, in order, never
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
-from meeting.dataplane.values import Codec, Kind, PortStatistics
+from meeting.dataplane.values import Codec, Kind, PortStatistics, RelayClient, RelayCounters
 
-__all__ = ["ILink", "IPort", "IPortListener", "ISink", "ISource"]
+__all__ = [
+    "ILink",
+    "IPort",
+    "IPortListener",
+    "IRelay",
+    "IRelayAllocation",
+    "IRelayListener",
+    "ISink",
+    "ISource",
+]
 
 
 class ISource(Interface):
@@ -170,3 +179,55 @@ class IPortListener(Interface):
 
     def trouble(text: str) -> None:
         """Something an administrator must hear of: a panic caught in a thread, events dropped."""
+
+
+class IRelayAllocation(Interface):
+    """A relay socket and whom it serves. Lifetimes are seconds from now; Rust ends what is not renewed in time."""
+
+    id: int = Attribute("Made in Python, never reused within a process.")
+    port: int = Attribute("The relay socket's.")
+
+    def refresh(seconds: float) -> None:
+        """It lives on for so long."""
+
+    def permit(host: str, seconds: float, *, ports: Collection[int] | None = None) -> None:
+        """Packets may pass from and to this IP address; `ports` limits them to these."""
+
+    def bind(channel: int, host: str, port: int, seconds: float) -> None:
+        """The peer gets a channel number; what was bound to either before is not any more. Gives no permission."""
+
+    def close() -> None:
+        """Close the socket and forget everything."""
+
+
+class IRelay(Interface):
+    """The sockets of a TURN server, with their threads."""
+
+    addresses: Sequence[tuple[str, int]] = Attribute("(host, port) clients come to, as bound; empty before start().")
+
+    async def start() -> None:
+        """Open the sockets, start the threads. Raises OSError with the address in its text."""
+
+    def allocate(
+        client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
+    ) -> IRelayAllocation:
+        """Open a relay socket. Raises LimitReached when no port is free or the system refuses one."""
+
+    def answer(client: RelayClient, data: bytes) -> None:
+        """Send a datagram to a client, after what the commands before it did has been done."""
+
+    def counters() -> RelayCounters:
+        """The totals, a moment old."""
+
+    async def close() -> None:
+        """End all allocations and threads."""
+
+
+class IRelayListener(Interface):
+    """What a Relay tells, on the reactor thread, in order, never from within a command."""
+
+    def request(client: RelayClient, data: bytes) -> None:
+        """A well-formed TURN request with credentials and a nonce of ours, given to this very client lately."""
+
+    def trouble(text: str) -> None:
+        """A panic caught in a thread, a refusal of the system: loud in the log, counted."""

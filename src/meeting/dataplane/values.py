@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 __all__ = [
     "Certificate",
@@ -17,6 +17,9 @@ __all__ = [
     "LinkStatistics",
     "PortLimits",
     "PortStatistics",
+    "RelayClient",
+    "RelayCounters",
+    "RelayLimits",
     "SinkStatistics",
     "SourceStatistics",
     "ThreadStatistics",
@@ -163,3 +166,38 @@ class PortStatistics:
     def as_json(self) -> dict[str, Any]:
         """The same as plain dicts, lists and numbers."""
         return asdict(self)
+
+
+class RelayClient(NamedTuple):
+    """A TURN client: its 5-tuple, and the thread that has it. Equal for as long as the 5-tuple is."""
+
+    worker: int
+    listener: int
+    """Index into `IRelay.addresses`: the server's end of the 5-tuple."""
+    host: str
+    """Its IP address, as we see it."""
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayLimits:
+    """Bounds of a Relay. What goes over a bound is dropped and counted."""
+
+    events: int = 4096
+    """Requests waiting for the reactor."""
+    nonce_seconds: int = 600
+    """How long a nonce is good; 3600 at most."""
+    challenges_per_second: int = 100
+    """Error answers for one source address (IPv6: /64) and thread before it is authenticated."""
+    requests_per_second: int = 500
+    """Requests with credentials handed up for one source address and thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayCounters:
+    """Totals since the Relay started."""
+
+    totals: Mapping[str, int]
+    """to_peers, to_peers_bytes, to_clients, to_clients_bytes, bindings, challenges, requests so far; allocations now."""
+    dropped: Mapping[str, int]
+    """By cause: docs/protocols/dataplane.md lists them."""

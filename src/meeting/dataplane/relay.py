@@ -1,0 +1,164 @@
+"""The relay of a TURN server: commands to its threads, requests from them (docs/protocols/dataplane.md, "Relay")."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from meeting.dataplane.errors import LimitReached
+from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
+from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits
+
+if TYPE_CHECKING:
+    from meeting.dataplane import _native
+
+__all__ = ["Relay"]
+
+
+@implementer(IRelay)
+class Relay:
+    """The real one. Nothing is open and no thread runs before `start()`: threads do not survive twistd's fork."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        *,
+        listen: Sequence[tuple[str, int]],
+        relay: Sequence[str],
+        ports: tuple[int, int],
+        realm: str,
+        listener: IRelayListener,
+        limits: RelayLimits | None = None,
+        workers: int = 1,
+    ) -> None:
+        """`listen`: where clients come to. `relay`: local addresses for relay sockets, at most one a family."""
+        self._reactor = IReactorFDSet(reactor)
+        self._listen = list(listen)
+        self._relay = list(relay)
+        self._ports = ports
+        self._realm = realm
+        self._listener = listener
+        self._limits = limits or RelayLimits()
+        self._workers = workers
+        self._ids = count(1)
+        self._engine: _native.Relay | None = None
+        self._events: _Events | None = None
+        self.addresses: Sequence[tuple[str, int]] = ()
+
+    async def start(self) -> None:
+        """Open the sockets, start the threads."""
+        from meeting.dataplane import _native
+
+        self._engine = _native.Relay(
+            listen=self._listen,
+            relay=self._relay,
+            ports=self._ports,
+            workers=self._workers,
+            events=self._limits.events,
+            realm=self._realm,
+            nonce_key=os.urandom(32),
+            nonce_lifetime=self._limits.nonce_seconds,
+            challenges_per_second=self._limits.challenges_per_second,
+            requests_per_second=self._limits.requests_per_second,
+        )
+        self.addresses = self._engine.addresses()
+        self._events = _Events(self._engine, self._listener)
+        self._reactor.addReader(self._events)
+
+    def allocate(
+        self, client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
+    ) -> IRelayAllocation:
+        """Open a relay socket."""
+        if self._engine is None:
+            raise LimitReached("the relay is closed")
+        id = next(self._ids)
+        try:
+            port = self._engine.allocate(client, id, ipv6, even_port, _milliseconds(seconds))
+        except (OSError, ValueError) as error:
+            raise LimitReached(f"no relay socket: {error}") from error
+        return _Allocation(self._engine, client.worker, id, port)
+
+    def answer(self, client: RelayClient, data: bytes) -> None:
+        """Send a datagram to a client."""
+        if self._engine is not None:
+            self._engine.answer(client, data)
+
+    def counters(self) -> RelayCounters:
+        """The totals."""
+        totals, dropped = ({}, {}) if self._engine is None else self._engine.counters()
+        return RelayCounters(totals, dropped)
+
+    async def close(self) -> None:
+        """End all allocations and threads."""
+        engine, self._engine = self._engine, None
+        events, self._events = self._events, None
+        if events is not None:
+            self._reactor.removeReader(events)
+        if engine is not None:
+            engine.close()
+
+
+@implementer(IRelayAllocation)
+class _Allocation:
+    def __init__(self, engine: _native.Relay, worker: int, id: int, port: int) -> None:
+        self._engine = engine
+        self._worker = worker
+        self.id = id
+        self.port = port
+
+    def refresh(self, seconds: float) -> None:
+        self._engine.refresh(self._worker, self.id, _milliseconds(seconds))
+
+    def permit(self, host: str, seconds: float, *, ports: Collection[int] | None = None) -> None:
+        allowed = None if ports is None else sorted(ports)
+        self._engine.permit(self._worker, self.id, host, allowed, _milliseconds(seconds))
+
+    def bind(self, channel: int, host: str, port: int, seconds: float) -> None:
+        self._engine.bind(self._worker, self.id, channel, host, port, _milliseconds(seconds))
+
+    def close(self) -> None:
+        self._engine.delete(self._worker, self.id)
+
+
+@implementer(IReadDescriptor)
+class _Events:
+    """Reads what the threads have to say, a batch at a time."""
+
+    _log = Logger()
+
+    def __init__(self, engine: _native.Relay, listener: IRelayListener) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._descriptor = engine.fileno()
+
+    def logPrefix(self) -> str:
+        return "relay"
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def doRead(self) -> None:
+        for event in self._engine.take_events():
+            # One event that cannot be dealt with must not take the rest of the batch along.
+            try:
+                if isinstance(event, str):
+                    self._listener.trouble(event)
+                else:
+                    client, data = event
+                    self._listener.request(RelayClient(*client), data)
+            except Exception:
+                self._log.failure("an event of the relay could not be dealt with")
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor stops, or lost the descriptor; `Relay.close` does what there is to do."""
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
