@@ -9,13 +9,14 @@ import type { Plugin } from "vite";
 import type { ChatMessage, Me, Meeting } from "../src/core/api/types.ts";
 
 interface State {
-  me: Me;
+  /** Whether the request's cookie is a signed-in person's. */
+  signedIn: boolean;
   meetings: Map<string, Meeting>;
   chat: Map<string, ChatMessage[]>;
   ready: Map<string, number>;
 }
 
-type Answer = { status: number; body?: unknown; retryAfter?: number };
+type Answer = { status: number; body?: unknown; retryAfter?: number; cookie?: string };
 
 const OWNER = { id: "p1", name: "Ada Example" };
 const letters = (count: number) => Array.from({ length: count }, () => "abcdefghijkmnpqrstuvwxyz"[randomInt(24)]).join("");
@@ -54,7 +55,7 @@ function firstState(): State {
     meeting({ kind: "scheduled", title: "Kick-off", begin_at: at(-50), end_at: at(-49), state: "ended" }),
   ];
   return {
-    me: { person: null, guest: null, server: { name: "Meeting", version: "dev", demo: true } },
+    signedIn: false,
     meetings: new Map(some.map((one) => [one.code, one])),
     chat: new Map(),
     ready: new Map(),
@@ -65,17 +66,16 @@ function answer(state: State, method: string, path: string, body: Record<string,
   const [route, query = ""] = path.split("?");
   const call = `${method} ${route}`;
   const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en" };
-  if (call === "GET /api/me") return { status: 200, body: state.me };
+  if (call === "GET /api/me") {
+    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true } };
+    return { status: 200, body: me };
+  }
   if (call === "POST /api/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
   if (call === "POST /api/sign-in") {
     if (body["code"] !== "123456") return problem(401, "wrong-code", { attempts_left: 4 });
-    state.me = { ...state.me, person };
-    return { status: 200, body: { person } };
+    return { status: 200, body: { person }, cookie: "dev=1; Path=/" };
   }
-  if (call === "POST /api/sign-out") {
-    state.me = { ...state.me, person: null };
-    return { status: 204 };
-  }
+  if (call === "POST /api/sign-out") return { status: 204, cookie: "dev=; Path=/; Max-Age=0" };
   if (call === "GET /api/meetings") {
     const past = query.includes("past");
     const over = (one: Meeting) => one.state === "ended" || one.state === "cancelled";
@@ -107,7 +107,7 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
       return { status: 204 };
     case "POST /join": {
       if (one.state === "ended" || one.state === "cancelled") return problem(410, "meeting-over");
-      const name = state.me.person?.name ?? body["name"];
+      const name = state.signedIn ? OWNER.name : body["name"];
       if (typeof name !== "string" || name === "") return problem(401, "sign-in-needed", { guests_allowed: true });
       const ready = state.ready.get(one.code) ?? Date.now() + 2000;
       state.ready.set(one.code, ready);
@@ -148,8 +148,10 @@ export function fakeHub(): Plugin {
           return;
         }
         void read(request).then((body) => {
-          const { status, body: sent, retryAfter } = answer(state, request.method ?? "GET", path, body);
+          state.signedIn = (request.headers.cookie ?? "").includes("dev=1");
+          const { status, body: sent, retryAfter, cookie } = answer(state, request.method ?? "GET", path, body);
           if (retryAfter !== undefined) response.setHeader("Retry-After", String(retryAfter));
+          if (cookie !== undefined) response.setHeader("Set-Cookie", cookie);
           response.setHeader("Content-Type", status < 400 ? "application/json" : "application/problem+json");
           response.statusCode = status;
           response.end(sent === undefined ? "" : JSON.stringify(sent));

@@ -8,9 +8,10 @@ const STATIC = new URL("../../src/meeting/apiserver/static/", import.meta.url).p
 
 /** Kilobytes (gzip) by entry of the manifest, everything it imports statically included. */
 const BUDGETS = {
-  "index.html": 230,
+  "index.html": 240,
   "src/home/HomePage.tsx": 290,
   "src/meeting/MeetingPage.tsx": 300,
+  "src/meeting/MeetingRoom.tsx": 480,
 };
 
 const manifest = JSON.parse(readFileSync(join(STATIC, ".vite/manifest.json"), "utf8"));

@@ -10,7 +10,7 @@ import { Problem } from "./core/api/problem.ts";
 import { HubContext } from "./hub.ts";
 import { preferredLanguage, startCatalogue } from "./i18n/index.ts";
 import { createRoutes } from "./routes.tsx";
-import { theme } from "./ui/theme.ts";
+import { readableColors, theme } from "./ui/theme.ts";
 
 const hub = createHub((input, init) => fetch(input, init));
 const queries = new QueryClient({
@@ -28,7 +28,7 @@ if (root === null) throw new Error("the page has no element #root");
 await startCatalogue(preferredLanguage());
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={readableColors} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <HubContext value={hub}>
           <RouterProvider router={createRoutes()} />

@@ -1,13 +1,20 @@
-import { createTheme } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver } from "@mantine/core";
 
 /** System fonts only: nothing is fetched from elsewhere. */
 export const theme = createTheme({
   primaryColor: "blue",
-  primaryShade: { light: 7, dark: 8 },
+  primaryShade: 8,
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace',
   defaultRadius: "md",
   cursorType: "pointer",
   autoContrast: true,
   headings: { fontWeight: "650" },
+});
+
+/** Mantine's secondary and error texts are too faint for WCAG 2.2 AA (4.5:1) on our backgrounds. */
+export const readableColors: CSSVariablesResolver = (base) => ({
+  variables: {},
+  light: { "--mantine-color-dimmed": base.colors.gray[7], "--mantine-color-error": base.colors.red[9], "--mantine-color-anchor": base.colors.blue[8], "--mantine-color-placeholder": base.colors.gray[7] },
+  dark: { "--mantine-color-dimmed": base.colors.dark[1], "--mantine-color-error": base.colors.red[4], "--mantine-color-placeholder": base.colors.dark[1] },
 });

@@ -1,0 +1,48 @@
+import { Badge, Text } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Phase } from "../core/session.ts";
+import type { LiveMeeting } from "../room/enter.ts";
+import { AudioOutlet } from "./AudioOutlet.tsx";
+import { Controls } from "./Controls.tsx";
+import { NoticeStack } from "./NoticeStack.tsx";
+import { SidePanel, type Panel } from "./SidePanel.tsx";
+import { Stage } from "./Stage.tsx";
+import classes from "./call.module.css";
+import { useControls } from "./useControls.ts";
+
+interface Props {
+  live: LiveMeeting;
+  title: string;
+  phase: Phase;
+}
+
+/** The meeting itself: pictures, what is beside them, and the controls. */
+export function Call({ live, title, phase }: Props) {
+  const { t } = useTranslation();
+  const [panel, setPanel] = useState<Panel | null>(null);
+  const toggle = (which: Panel) => {
+    const next = panel === which ? null : which;
+    live.chat.setOpen(next === "chat");
+    setPanel(next);
+  };
+  const controls = useControls(live, toggle);
+  const away = phase.name !== "inside" || phase.troubled;
+  return (
+    <div className={classes["call"]}>
+      <header className={classes["header"]}>
+        <Text component="h1" fw={600} truncate>
+          {title}
+        </Text>
+        <div role="status">{away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}</div>
+      </header>
+      <main className={classes["stage"]} aria-label={t("call.pictures")}>
+        <Stage />
+      </main>
+      {panel === null ? null : <SidePanel panel={panel} live={live} onClose={() => toggle(panel)} />}
+      <Controls live={live} controls={controls} panel={panel} onPanel={toggle} />
+      <NoticeStack live={live} />
+      <AudioOutlet />
+    </div>
+  );
+}

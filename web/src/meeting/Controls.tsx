@@ -1,0 +1,85 @@
+import {
+  IconMessage,
+  IconMicrophone,
+  IconMicrophoneOff,
+  IconNotes,
+  IconScreenShare,
+  IconScreenShareOff,
+  IconUsers,
+  IconVideo,
+  IconVideoOff,
+} from "@tabler/icons-react";
+import { Indicator } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { LiveMeeting } from "../room/enter.ts";
+import { useReadable } from "../ui/useReadable.ts";
+import classes from "./call.module.css";
+import { DeviceMenu } from "./DeviceMenu.tsx";
+import { LeaveMenu } from "./LeaveMenu.tsx";
+import { RoundButton } from "./RoundButton.tsx";
+import type { Panel } from "./SidePanel.tsx";
+import type { ControlState } from "./useControls.ts";
+
+interface Props {
+  live: LiveMeeting;
+  controls: ControlState;
+  panel: Panel | null;
+  onPanel: (panel: Panel) => void;
+}
+
+export function Controls({ live, controls, panel, onPanel }: Props) {
+  const { t } = useTranslation();
+  const { unread } = useReadable(live.chat.state);
+  const { microphoneOn, cameraOn, screenOn, canShare, act } = controls;
+  return (
+    <div className={classes["controls"]} role="group" aria-label={t("call.controls")}>
+      <div className={classes["group"]}>
+        <RoundButton
+          label={t(microphoneOn ? "call.mute" : "call.unmute")}
+          icon={microphoneOn ? IconMicrophone : IconMicrophoneOff}
+          warn={!microphoneOn}
+          shortcut="m"
+          onClick={() => act("microphone")}
+        />
+        <DeviceMenu kind="audioinput" withSpeakers label={t("call.audioDevices")} />
+      </div>
+      <div className={classes["group"]}>
+        <RoundButton
+          label={t(cameraOn ? "call.cameraOff" : "call.cameraOn")}
+          icon={cameraOn ? IconVideo : IconVideoOff}
+          warn={!cameraOn}
+          shortcut="v"
+          onClick={() => act("camera")}
+        />
+        <DeviceMenu kind="videoinput" label={t("call.cameras")} />
+      </div>
+      {canShare ? (
+        <RoundButton
+          label={t(screenOn ? "call.shareStop" : "call.share")}
+          icon={screenOn ? IconScreenShareOff : IconScreenShare}
+          warn={screenOn}
+          shortcut="s"
+          onClick={() => act("screen")}
+        />
+      ) : null}
+      <Indicator label={unread > 99 ? "99+" : unread} disabled={unread === 0} size={18} color="red" offset={6}>
+        <RoundButton
+          label={unread === 0 ? t("chat.title") : t("chat.unread", { count: unread })}
+          icon={IconMessage}
+          expanded={panel === "chat"}
+          shortcut="c"
+          onClick={() => onPanel("chat")}
+        />
+      </Indicator>
+      <RoundButton
+        label={t("people.title")}
+        icon={IconUsers}
+        expanded={panel === "participants"}
+        shortcut="p"
+        onClick={() => onPanel("participants")}
+      />
+      <RoundButton label={t("minutes.title")} icon={IconNotes} expanded={panel === "minutes"} shortcut="n" onClick={() => onPanel("minutes")} />
+      <LeaveMenu live={live} />
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+import { Button, Menu } from "@mantine/core";
+import { IconPhoneOff } from "@tabler/icons-react";
+import { useTranslation } from "react-i18next";
+import { useHub } from "../hub.ts";
+import type { LiveMeeting } from "../room/enter.ts";
+import { useReadable } from "../ui/useReadable.ts";
+
+/** One click to leave; whoever owns the meeting may also end it for all. */
+export function LeaveMenu({ live }: { live: LiveMeeting }) {
+  const { t } = useTranslation();
+  const hub = useHub();
+  const phase = useReadable(live.session.phase);
+  const owner = phase.name === "inside" && phase.answer.meeting.is_owner;
+  const leave = () => void live.session.leave();
+  const button = (onClick?: () => void) => (
+    <Button color="red" radius="xl" h={46} leftSection={<IconPhoneOff size={20} aria-hidden />} {...(onClick ? { onClick } : {})}>
+      {t("call.leave")}
+    </Button>
+  );
+  if (!owner) return button(leave);
+  return (
+    <Menu position="top-end">
+      <Menu.Target>{button()}</Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item onClick={leave}>{t("call.leaveOnly")}</Menu.Item>
+        <Menu.Item
+          color="red"
+          onClick={() => {
+            hub.end(live.code).then(leave, () => live.notices.add("endFailed"));
+          }}
+        >
+          {t("call.endForAll")}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

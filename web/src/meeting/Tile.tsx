@@ -1,0 +1,75 @@
+import { useIsMuted, useIsSpeaking, VideoTrack, type TrackReferenceOrPlaceholder } from "@livekit/components-react";
+import { ActionIcon } from "@mantine/core";
+import { IconMicrophoneOff, IconPin, IconPinnedOff } from "@tabler/icons-react";
+import { Track } from "livekit-client";
+import { useTranslation } from "react-i18next";
+import { hueOf, initials } from "../core/people.ts";
+import classes from "./stage.module.css";
+
+export type TileRef = TrackReferenceOrPlaceholder;
+
+export function tileKey(ref: TileRef): string {
+  return `${ref.participant.identity} ${ref.source}`;
+}
+
+interface Props {
+  trackRef: TileRef;
+  onPin: (key: string) => void;
+  pinned: boolean;
+  /** Show all of the picture rather than fill the tile. */
+  contain?: boolean;
+}
+
+/** One person's camera or screen, with a name and what there is to know at a glance. */
+export function Tile({ trackRef, onPin, pinned, contain = false }: Props) {
+  const { t } = useTranslation();
+  const { participant, source } = trackRef;
+  const screen = source === Track.Source.ScreenShare;
+  const speaking = useIsSpeaking(participant) && !screen;
+  const silent = useIsMuted({ participant, source: Track.Source.Microphone });
+  const dark = useIsMuted(trackRef);
+  const name = participant.name || participant.identity;
+  const shown = participant.isLocal ? t("people.you", { name }) : name;
+  const label = screen ? t("call.screenOf", { name: shown }) : shown;
+  const state = [label, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
+  const mirrored = participant.isLocal && !screen;
+  return (
+    <div
+      role="group"
+      aria-label={state}
+      className={[classes["tile"], contain || screen ? classes["contain"] : "", mirrored ? classes["mirrored"] : ""].join(" ")}
+      data-participant-identity={participant.identity}
+      data-source={source}
+      data-speaking={speaking}
+    >
+      {trackRef.publication !== undefined && !dark ? (
+        <VideoTrack
+          trackRef={trackRef}
+          aria-label={t(screen ? "call.screenOf" : "call.pictureOf", { name: shown })}
+          data-participant-identity={participant.identity}
+          data-source={source}
+        />
+      ) : (
+        <div className={classes["noPicture"]} aria-hidden>
+          <div className={classes["initials"]} style={{ background: `hsl(${hueOf(participant.identity)} 45% 38%)` }}>
+            {initials(name)}
+          </div>
+        </div>
+      )}
+      <div className={classes["label"]} aria-hidden>
+        {silent && !screen ? <IconMicrophoneOff size={15} /> : null}
+        <span>{label}</span>
+      </div>
+      <ActionIcon
+        className={classes["pin"] ?? ""}
+        variant="filled"
+        color="dark"
+        aria-label={t(pinned ? "call.unpin" : "call.pin", { name: label })}
+        aria-pressed={pinned}
+        onClick={() => onPin(tileKey(trackRef))}
+      >
+        {pinned ? <IconPinnedOff size={18} aria-hidden /> : <IconPin size={18} aria-hidden />}
+      </ActionIcon>
+    </div>
+  );
+}

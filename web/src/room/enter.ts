@@ -1,0 +1,108 @@
+/** The composition root of one meeting: every part is made here, and knows only what it is given. */
+import { Room, VideoPresets } from "livekit-client";
+import type { Hub } from "../core/api/client.ts";
+import { reconnectDelay } from "../core/backoff.ts";
+import { Chat, LONGEST_TEXT, TOPIC } from "../core/chat.ts";
+import { deviceOf, type Choices } from "../core/choices.ts";
+import { systemClock } from "../core/clock.ts";
+import { Notices } from "../core/notices.ts";
+import { subjectOf } from "../core/people.ts";
+import { MeetingSession, type Phase } from "../core/session.ts";
+import { RoomLine } from "./line.ts";
+import { Outgoing, type FirstTracks } from "./outgoing.ts";
+
+export interface LiveMeeting {
+  code: string;
+  room: Room;
+  session: MeetingSession;
+  outgoing: Outgoing;
+  chat: Chat;
+  notices: Notices;
+}
+
+export interface Entry {
+  hub: Hub;
+  code: string;
+  guestName: string | null;
+  choices: Choices;
+  tracks: FirstTracks;
+}
+
+export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): LiveMeeting {
+  const clock = systemClock;
+  const notices = new Notices(clock);
+  const room = createRoom(choices);
+  const outgoing = new Outgoing(room, notices, tracks);
+  // Diagnostic: `?relay=1` shows whether the turnserver alone can carry the meeting.
+  const relayOnly = new URLSearchParams(window.location.search).get("relay") === "1";
+  const session = new MeetingSession({
+    hub,
+    clock,
+    code,
+    line: new RoomLine(room, outgoing, relayOnly),
+    random: Math.random,
+    device: deviceOf(window.sessionStorage, (bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
+    ...(guestName === null ? {} : { guestName }),
+  });
+  const chat = createChat(hub, code, room, session);
+  onEachArrival(session, (fromOutside) => {
+    if (fromOutside) void outgoing.publish();
+    chat.catchUp().catch(() => notices.add("historyMissing"));
+  });
+  session.start();
+  return { code, room, session, outgoing, chat, notices };
+}
+
+function createRoom(choices: Choices): Room {
+  const device = (id: string) => (id === "" ? {} : { deviceId: id });
+  return new Room({
+    adaptiveStream: true,
+    dynacast: true,
+    // Ours to stop: see Outgoing.
+    stopLocalTrackOnUnpublish: false,
+    publishDefaults: { simulcast: true, videoCodec: "vp8", red: true, dtx: true },
+    videoCaptureDefaults: { resolution: VideoPresets.h720.resolution, ...device(choices.camera) },
+    audioCaptureDefaults: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device(choices.microphone) },
+    ...(choices.speaker === "" ? {} : { audioOutput: { deviceId: choices.speaker } }),
+    reconnectPolicy: { nextRetryDelayInMs: (context) => reconnectDelay(context, Math.random()) },
+  });
+}
+
+function createChat(hub: Hub, code: string, room: Room, session: MeetingSession): Chat {
+  const me = () => {
+    const phase = session.phase.get();
+    const { identity, name } = phase.name === "inside" ? phase.answer : room.localParticipant;
+    return { id: subjectOf(identity), name: name ?? "" };
+  };
+  const chat = new Chat({
+    hub,
+    code,
+    clock: systemClock,
+    me,
+    newId: () => crypto.randomUUID().replaceAll("-", ""),
+    broadcast: (text, id) => room.localParticipant.sendText(text, { topic: TOPIC, attributes: { id } }),
+  });
+  room.registerTextStreamHandler(TOPIC, (reader, { identity }) => {
+    // A stream says its size first: what is too long is not even read.
+    if ((reader.info.size ?? 0) > LONGEST_TEXT * 4) return;
+    const name = room.getParticipantByIdentity(identity)?.name ?? "";
+    reader.readAll().then(
+      (text) => chat.hear({ id: reader.info.attributes?.["id"], text, author: { id: subjectOf(identity), name } }),
+      () => undefined, // broken off by the sender's leaving; the hub has what was said
+    );
+  });
+  return chat;
+}
+
+/** Calls `arrived` each time the session is inside and in order: `fromOutside` after a new connection, else after a mended one. */
+function onEachArrival(session: MeetingSession, arrived: (fromOutside: boolean) => void): void {
+  let before: Phase = session.phase.get();
+  session.phase.subscribe(() => {
+    const phase = session.phase.get();
+    if (phase.name === "inside" && !phase.troubled) {
+      const fromOutside = before.name !== "inside";
+      if (fromOutside || (before.name === "inside" && before.troubled)) arrived(fromOutside);
+    }
+    before = phase;
+  });
+}

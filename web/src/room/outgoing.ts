@@ -1,0 +1,92 @@
+/**
+ * What this person sends. The tracks belong to us, not to one connection: after a lost one they are published again as they
+ * are, so that a shared screen survives without asking the person to share it anew.
+ */
+import { LocalAudioTrack, LocalVideoTrack, RoomEvent, Track, type LocalTrack, type LocalTrackPublication, type Room } from "livekit-client";
+import { mediaProblem } from "../core/media.ts";
+import type { Notices } from "../core/notices.ts";
+
+export interface FirstTracks {
+  microphone: MediaStreamTrack | null;
+  camera: MediaStreamTrack | null;
+}
+
+export class Outgoing {
+  private readonly room: Room;
+  private readonly notices: Notices;
+  private readonly tracks = new Set<LocalTrack>();
+
+  constructor(room: Room, notices: Notices, first: FirstTracks) {
+    this.room = room;
+    this.notices = notices;
+    if (first.microphone !== null) {
+      const track = new LocalAudioTrack(first.microphone, first.microphone.getConstraints(), false);
+      track.source = Track.Source.Microphone;
+      this.tracks.add(track);
+    }
+    if (first.camera !== null) {
+      const track = new LocalVideoTrack(first.camera, first.camera.getConstraints(), false);
+      track.source = Track.Source.Camera;
+      this.tracks.add(track);
+    }
+    room.on(RoomEvent.LocalTrackPublished, (publication: LocalTrackPublication) => {
+      if (publication.track) this.tracks.add(publication.track);
+    });
+  }
+
+  /** Publishes what was being sent before, or chosen at the device check. Called after each connect. */
+  async publish(): Promise<void> {
+    const wanted = [...this.tracks].filter((track) => !track.isMuted && track.mediaStreamTrack.readyState === "live");
+    this.tracks.clear();
+    await Promise.all(
+      wanted.map(async (track) => {
+        this.tracks.add(track);
+        try {
+          await this.room.localParticipant.publishTrack(track, { source: track.source });
+        } catch (error) {
+          this.complain(track.source, error);
+        }
+      }),
+    );
+  }
+
+  async setMicrophone(on: boolean): Promise<void> {
+    await this.attempt(Track.Source.Microphone, () => this.room.localParticipant.setMicrophoneEnabled(on));
+  }
+
+  async setCamera(on: boolean): Promise<void> {
+    await this.attempt(Track.Source.Camera, () => this.room.localParticipant.setCameraEnabled(on));
+  }
+
+  async setScreen(on: boolean): Promise<void> {
+    const shared = [Track.Source.ScreenShare, Track.Source.ScreenShareAudio].map((source) => this.room.localParticipant.getTrackPublication(source)?.track);
+    await this.attempt(Track.Source.ScreenShare, () =>
+      this.room.localParticipant.setScreenShareEnabled(on, { audio: true, selfBrowserSurface: "include", contentHint: "detail" }),
+    );
+    if (!on) for (const track of shared) track?.stop();
+  }
+
+  stop(): void {
+    for (const track of this.tracks) track.stop();
+    this.tracks.clear();
+  }
+
+  private async attempt(source: Track.Source, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.complain(source, error);
+    }
+  }
+
+  private complain(source: Track.Source, error: unknown): void {
+    const problem = mediaProblem(error);
+    if (source === Track.Source.ScreenShare) {
+      // Closing the browser's own picker is a choice, not a failure.
+      if (problem !== "denied") this.notices.add("screenFailed");
+    } else if (problem === "denied") this.notices.add(source === Track.Source.Microphone ? "microphoneDenied" : "cameraDenied");
+    else if (problem === "missing") this.notices.add("deviceMissing");
+    else if (problem === "busy") this.notices.add("deviceBusy");
+    else this.notices.add("deviceFailed");
+  }
+}
