@@ -68,9 +68,11 @@ __all__ = [
     "https_url",
     "network",
     "one_of",
+    "optional",
     "path",
     "port",
     "port_range",
+    "required",
     "seconds",
     "server_url",
     "size",
@@ -173,9 +175,8 @@ class DaemonOptions(usage.Options):
         if not written and flag.default is not None:
             written = [_Written(f"--{flag.name}", flag.default)]
         if not written and flag.required:
-            raise usage.UsageError(
-                f"--{flag.name} is needed: {flag.help} (also as {flag.variable} or in the configuration file)"
-            )
+            elsewhere = "" if flag.name == CONFIG.name else " or in the configuration file"
+            raise usage.UsageError(f"--{flag.name} is needed: {flag.help} (also as {flag.variable}{elsewhere})")
         if len(written) > 1 and not flag.repeatable:
             raise usage.UsageError(f"{written[1].where} is given twice")
         values = []
@@ -207,7 +208,9 @@ class DaemonOptions(usage.Options):
         text = self.environment.get(flag.variable)
         if text is None:
             return []
-        texts = [part.strip() for part in text.split(",") if part.strip()] if flag.repeatable else [text]
+        # An empty part stays: the nth values of some flags belong together.
+        parts = [part.strip() for part in text.split(",")] if text else []
+        texts = parts if flag.repeatable else [text]
         return [_Written(flag.variable, each) for each in texts]
 
     def _in_file(self, flag: Flag, in_file: Mapping[str, Any]) -> list[_Written]:
@@ -224,9 +227,10 @@ class DaemonOptions(usage.Options):
         return [_Written(where, str(each).lower() if isinstance(each, bool) else str(each)) for each in values]
 
     def _read_file(self) -> Mapping[str, Any]:
-        if not any(flag.name == CONFIG.name for flag in self.flags):
+        config = next((flag for flag in self.flags if flag.name == CONFIG.name), None)
+        if config is None:
             return {}
-        self[CONFIG.name] = file = self._value(CONFIG, {})
+        self[CONFIG.name] = file = self._value(config, {})
         if file is None:
             return {}
         try:
@@ -254,6 +258,11 @@ class DaemonOptions(usage.Options):
 def optional(flag: Flag) -> Flag:
     """The same flag, for a daemon that can do without."""
     return replace(flag, required=False)
+
+
+def required(flag: Flag) -> Flag:
+    """The same flag, for a daemon that cannot do without."""
+    return replace(flag, required=True)
 
 
 def _with_file_flags(flags: Sequence[Flag]) -> list[Flag]:

@@ -10,10 +10,11 @@ A handler goes on when its client disconnects: what it had begun to write down i
 `Limits.request_time`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from klein import Klein
 from pydantic import BaseModel, ValidationError
@@ -258,15 +259,21 @@ def _cookies(request: Any) -> Mapping[str, str]:
 
 def _arguments(route: Route, request: Any) -> dict[str, BaseModel]:
     arguments: dict[str, BaseModel] = {}
-    if route.query is not None:
+    if (query := route.query) is not None:
         fields = {name.decode(errors="replace"): _text(values) for name, values in request.args.items()}
-        arguments["query"] = _validated("query", lambda: route.query.model_validate(fields, extra="forbid"))  # type: ignore[union-attr]
-    if route.body is not None:
+        with _problems_in("query"):
+            arguments["query"] = query.model_validate(fields, extra=_extra(query))
+    if (body := route.body) is not None:
         if (request.getHeader("Content-Type") or "").split(";")[0].strip().lower() != "application/json":
             raise UnsupportedMediaType()
-        content = request.content.read()
-        arguments["body"] = _validated("body", lambda: route.body.model_validate_json(content, extra="forbid"))  # type: ignore[union-attr]
+        with _problems_in("body"):
+            arguments["body"] = body.model_validate_json(request.content.read(), extra=_extra(body))
     return arguments
+
+
+def _extra(model: type[BaseModel]) -> Literal["forbid"] | None:
+    """Unknown members are errors, unless the model itself says what becomes of them."""
+    return None if "extra" in model.model_config else "forbid"
 
 
 def _text(values: Sequence[bytes]) -> str | list[str]:
@@ -274,9 +281,10 @@ def _text(values: Sequence[bytes]) -> str | list[str]:
     return texts[0] if len(texts) == 1 else texts
 
 
-def _validated(where: str, validate: Callable[[], BaseModel]) -> BaseModel:
+@contextmanager
+def _problems_in(where: str) -> Iterator[None]:
     try:
-        return validate()
+        yield
     except ValidationError as error:
         errors = [
             {"where": ".".join(map(str, (where, *each["loc"]))), "what": each["msg"]}

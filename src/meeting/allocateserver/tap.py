@@ -1,0 +1,66 @@
+"""`meeting allocateserver` and `twistd meeting-allocateserver`: the options, and the service made from them."""
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from meeting.daemon import options as shared
+from meeting.daemon.options import DaemonOptions, Flag
+
+LISTENS_ON = shared.HostPort("127.0.0.1", 8085)
+
+
+class Options(DaemonOptions):
+    """The allocateserver's options; the pool itself stands in the file of `--config`."""
+
+    flags = (
+        shared.required(shared.CONFIG),
+        shared.optional(shared.SECRET),
+        shared.optional(shared.APISERVER),
+        shared.optional(shared.DOMAIN_ADDRESS),
+        shared.PUBLIC_URL,
+        shared.CERT,
+        shared.CERTKEY,
+        shared.CA,
+        shared.BIND,
+        shared.PLAIN_HTTP,
+        shared.STATUS,
+        shared.STATE_DIRECTORY,
+        shared.TRUSTED_PROXY,
+        shared.LOG_FORMAT,
+        shared.LOG_LEVEL,
+        shared.HEARTBEAT,
+        Flag("lead", "how long before a scheduled meeting its sfuserver is kept for it", "10m", shared.seconds),
+        Flag("lag", "and how long after it", "30m", shared.seconds),
+        Flag("share", "how long an owner of instant meetings keeps theirs after the last one", "3h", shared.seconds),
+    )
+    tables = ("sfu", "fs")
+
+    def check(self) -> None:
+        """What fits together, and the pool."""
+        from meeting.allocateserver.pool import pool_tables
+
+        try:
+            sfus, file_servers = pool_tables(self["sfu"], self["fs"])
+        except ValueError as error:
+            raise usage.UsageError(f"{self['config']}: {error}") from None
+        if not sfus and not file_servers:
+            raise usage.UsageError(f"{self['config']}: the pool is empty; write a [[sfu]] table for each sfuserver")
+        if self["apiserver"] and not self["secret"]:
+            raise usage.UsageError("--apiserver needs --secret: heartbeats are signed")
+        if self["domainaddress"] is None and self["plainHttp"] is None:
+            self["plainHttp"] = LISTENS_ON
+
+
+def makeService(options: Options) -> IService:
+    """The allocateserver with its listeners."""
+    from twisted.application.service import MultiService
+    from twisted.internet import reactor
+
+    from meeting.allocateserver.service import AllocateServer
+    from meeting.daemon.listeners import listeners
+
+    together = MultiService()
+    server = AllocateServer(options, reactor)
+    server.setServiceParent(together)
+    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
+    return together
