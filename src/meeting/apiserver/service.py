@@ -37,6 +37,13 @@ from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rooms import Rooms
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.migrations import migrate
+from meeting.apiserver.minutes import routes as minutes_routes
+from meeting.apiserver.minutes.files import Files
+from meeting.apiserver.minutes.live import LiveMinutes
+from meeting.apiserver.minutes.rules import FileLimits
+from meeting.apiserver.minutes.sync import Limits as MinutesLimits
+from meeting.apiserver.minutes.use_cases import Minutes
+from meeting.apiserver.minutes.websocket import SocketLimits
 from meeting.apiserver.schema import utc_now
 from meeting.apiserver.static import WebClient
 from meeting.apiserver.tap import MAIL_PORT
@@ -122,6 +129,9 @@ class ApiServer(MultiService):
         )
         presence = Presence(self.database, clock)
         chat = Chat(self.database, clock)
+        minutes = Minutes(self.database, clock)
+        live_minutes = LiveMinutes(minutes, clock, MinutesLimits(document=settings["maxMinutesSize"]))
+        files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
 
         # Their HTTP face.
         api = Api("meeting", release, reactor=reactor)
@@ -130,6 +140,9 @@ class ApiServer(MultiService):
         people_routes.add_routes(api, accounts, callers, server)
         meeting_routes.add_routes(api, meetings, joining, callers)
         chat_routes.add_routes(api, chat, meetings, callers)
+        minutes_routes.add_routes(
+            api, minutes, live_minutes, files, meetings, callers, limits=SocketLimits(), reactor=reactor
+        )
         daemon_routes.add_routes(api, allocation, secret, clock)
         webhooks.add_routes(api, presence, secret.token_key, clock)
         if settings["demo"]:
@@ -138,7 +151,13 @@ class ApiServer(MultiService):
         self.api = api
         health = health_resource(self.readiness)
         self.resource = Tree(
-            {b"api": api.resource, b"mailbox": api.resource, b"healthz": health, b"readyz": health},
+            {
+                b"api": api.resource,
+                b"files": api.resource,
+                b"mailbox": api.resource,
+                b"healthz": health,
+                b"readyz": health,
+            },
             default=WebClient(Path(__file__).parent / "static", public_url),
         )
         self.status = status_resource(metrics, self.readiness)
@@ -152,6 +171,7 @@ class ApiServer(MultiService):
         for service in (
             sender,
             errands,
+            live_minutes,
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
             Rounds("sweep", clock, SWEEP_INTERVAL, sweep),
         ):
@@ -196,6 +216,17 @@ def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:
         settings["mailFrom"],
     )
     return [SmtpServer(*values) for values in zip(*columns, strict=True)]
+
+
+def file_limits(settings: Mapping[str, Any]) -> FileLimits:
+    """What people may add to a meeting."""
+    return FileLimits(
+        size=settings["maxFileSize"],
+        count_of_person=settings["filesPerPerson"],
+        size_of_person=settings["fileBytesPerPerson"],
+        count_of_meeting=settings["filesPerMeeting"],
+        size_of_meeting=settings["fileBytesPerMeeting"],
+    )
 
 
 def _add_openapi(api: Api) -> None:

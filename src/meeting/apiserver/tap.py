@@ -58,6 +58,17 @@ class Options(DaemonOptions):
         ),
         Flag("allocateTimeout", "how long the allocateserver may take to answer", "10s", shared.seconds),
         Flag("allowedDomain", "a domain whose addresses may sign in; without: any", repeatable=True),
+        Flag("maxMinutesSize", "most that the minutes of one meeting may hold", "15MB", shared.size),
+        Flag(
+            "maxFileSize",
+            "the largest file in minutes and chat; the fsserver has a limit of its own",
+            "100MB",
+            shared.size,
+        ),
+        Flag("filesPerPerson", "most files one person may add to a meeting", "200", shared.whole_number),
+        Flag("fileBytesPerPerson", "their size together", "1GB", shared.size),
+        Flag("filesPerMeeting", "most files of one meeting", "2000", shared.whole_number),
+        Flag("fileBytesPerMeeting", "their size together", "10GB", shared.size),
         Flag("tokenLifetime", "how long an access token is good", "6h", shared.seconds),
         Flag(
             "demo",

@@ -1,1 +1,1 @@
-"""Minutes, written together (Yjs), every update durable before it is acknowledged."""
+"""Minutes written together during a meeting and kept after it, and the files in them."""

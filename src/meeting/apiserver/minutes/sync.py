@@ -54,9 +54,9 @@ class SyncType(IntEnum):
 
 
 class CloseCode(IntEnum):
-    """Why the hub ends a connection (RFC 6455, section 7.4; 44xx: an HTTP status that says the same)."""
+    """Why the hub ends a connection: 4000 and the HTTP status that says the same (RFC 6455, section 7.4.2)."""
 
-    TRY_AGAIN = 1013
+    TRY_AGAIN = 4503
     MALFORMED = 4400
     NOT_ALLOWED = 4403
     TOO_LARGE = 4413
@@ -76,7 +76,7 @@ class Refused(Exception):
 class Limits:
     """What one document and one client may cost."""
 
-    document: int = 16 << 20  # bytes of all updates
+    document: int = 15 << 20  # bytes of all updates: as one they must fit into a MEDIUMBLOB
     update: int = 1 << 20  # bytes of one
     queue: int = 4 << 20  # bytes of updates that wait for the database
     awareness: int = 16 << 10  # bytes of one awareness message
