@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 const REORDER_GRACE: Duration = Duration::from_millis(5);
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 const SHORTEST_WAIT: Duration = Duration::from_millis(20);
-/// With each further try the wait grows by half.
-const MOST_TRIES: u32 = 8;
+/// With each further try the wait grows by so much.
+const BACK_OFF: f64 = 1.25;
+const MOST_TRIES: u32 = 10;
 /// Missing packets followed at once. A larger hole is cheaper to bridge by a key frame.
 const MOST_MISSING: usize = 512;
 /// Sequence numbers in one message: 1200 bytes hold at least this many.
@@ -115,7 +116,7 @@ impl Losses {
             .take(MOST_IN_A_MESSAGE);
         for missing in asked {
             missing.asked = now;
-            missing.due = now + wait.mul_f64(1.5f64.powi(missing.tries.cast_signed()));
+            missing.due = now + wait.mul_f64(BACK_OFF.powi(missing.tries.cast_signed()));
             missing.tries += 1;
             self.asked += 1;
         }

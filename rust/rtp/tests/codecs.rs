@@ -65,19 +65,11 @@ fn vp8_picture_ids_are_shifted_within_their_width() {
 }
 
 #[test]
-fn h264_begins_at_parameter_sets_or_an_idr_picture() {
-    assert!(Codec::H264.starts_decoding(&[0x67, 0x42]), "SPS");
-    assert!(
-        Codec::H264.starts_decoding(&[0x65, 0x88]),
-        "first slice of an IDR picture"
-    );
-    assert!(
-        !Codec::H264.starts_decoding(&[0x65, 0x08]),
-        "a later slice of it"
-    );
+fn h264_begins_at_a_sequence_parameter_set() {
+    assert!(Codec::H264.starts_decoding(&[0x67, 0x42]));
     assert!(
         Codec::H264.starts_decoding(&[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68]),
-        "STAP-A with SPS"
+        "aggregated"
     );
     assert!(
         Codec::H264.starts_decoding(&[0x78, 0, 1, 0x09, 0, 2, 0x67, 0x42]),
@@ -85,13 +77,16 @@ fn h264_begins_at_parameter_sets_or_an_idr_picture() {
     );
     assert!(
         !Codec::H264.starts_decoding(&[0x78, 0, 1, 0x09]),
-        "STAP-A of others"
+        "an aggregate of others"
     );
     assert!(
-        Codec::H264.starts_decoding(&[0x7c, 0x85]),
-        "FU-A, start of IDR"
+        !Codec::H264.starts_decoding(&[0x65, 0x88]),
+        "an IDR slice: its parameters came before"
     );
-    assert!(!Codec::H264.starts_decoding(&[0x7c, 0x05]), "FU-A, middle");
+    assert!(
+        !Codec::H264.starts_decoding(&[0x7c, 0x85]),
+        "a fragment of one"
+    );
     assert!(!Codec::H264.starts_decoding(&[0x41, 0x9a]), "inter");
     assert!(
         !Codec::H264.starts_decoding(&[0x78, 0, 0, 0, 0]),
@@ -100,19 +95,16 @@ fn h264_begins_at_parameter_sets_or_an_idr_picture() {
 }
 
 #[test]
-fn h265_begins_at_parameter_sets_or_an_irap_picture() {
+fn h265_begins_at_a_parameter_set() {
     assert!(Codec::H265.starts_decoding(&[0x40, 1, 0x0c]), "VPS");
+    assert!(Codec::H265.starts_decoding(&[0x42, 1]), "SPS");
     assert!(
         Codec::H265.starts_decoding(&[0x60, 1, 0, 4, 0x40, 1, 0, 0]),
         "aggregated"
     );
     assert!(
-        Codec::H265.starts_decoding(&[0x62, 1, 0x80 | 19]),
-        "fragment, start of IDR"
-    );
-    assert!(
-        !Codec::H265.starts_decoding(&[0x62, 1, 19]),
-        "fragment, middle"
+        !Codec::H265.starts_decoding(&[0x62, 1, 0x80 | 19]),
+        "a fragment of an IDR picture"
     );
     assert!(!Codec::H265.starts_decoding(&[0x02, 1, 0x80]), "inter");
 }

@@ -2,23 +2,15 @@
 
 use crate::u16_at;
 
-const IDR: u8 = 5;
 const SPS: u8 = 7;
 const STAP_A: u8 = 24;
-const FU_A: u8 = 28;
 
-/// Whether `payload` begins a key frame: a sequence parameter set, or an IDR slice for senders that transmit parameter sets only once.
+/// Whether `payload` begins a key frame: it holds a sequence parameter set. Without one an IDR picture cannot be decoded, and
+/// WebRTC senders put one before each (RFC 7742 §6.2).
 pub fn starts_key_frame(payload: &[u8]) -> bool {
-    let Some(kind) = payload.first().map(|first| first & 0x1f) else {
-        return false;
-    };
-    match kind {
-        SPS => true,
-        IDR => payload.get(1).is_some_and(|slice| slice & 0x80 != 0), // first_mb_in_slice = 0
-        STAP_A => units(payload).any(|unit| matches!(unit & 0x1f, SPS | IDR)),
-        FU_A => payload
-            .get(1)
-            .is_some_and(|fu| fu & 0x80 != 0 && fu & 0x1f == IDR),
+    match payload.first().map(|first| first & 0x1f) {
+        Some(SPS) => true,
+        Some(STAP_A) => units(payload).any(|unit| unit & 0x1f == SPS),
         _ => false,
     }
 }
