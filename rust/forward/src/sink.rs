@@ -370,7 +370,7 @@ impl Sink {
             .zip(packet.sender_clock)
             .and_then(|(timeline, clock)| {
                 let capture = clock.capture_time(packet.header.timestamp, rate);
-                let passed = capture.seconds_since(timeline.capture) * f64::from(rate);
+                let passed = (capture.seconds_since(timeline.capture) * f64::from(rate)).round();
                 (clock.origin == timeline.origin && passed.abs() < f64::from(i32::MAX))
                     .then(|| timeline.timestamp.wrapping_add((passed as i64) as u32))
             });
