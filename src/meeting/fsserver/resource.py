@@ -17,6 +17,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from meeting.daemon.errors import MeetingError, NotFound
+from meeting.daemon.observe import Metrics
 from meeting.fsserver.downloads import DownloadLimits, Downloads, Sending
 from meeting.fsserver.uploads import Upload, Uploads
 
@@ -45,6 +46,7 @@ class ObjectsResource(Resource):
         clock: IReactorTime,
         origins: Collection[str],
         limits: DownloadLimits,
+        metrics: Metrics,
     ) -> None:
         """`origins`: whose pages may upload and read, such as `https://meet.example.com`."""
         super().__init__()
@@ -53,6 +55,8 @@ class ObjectsResource(Resource):
         self._clock = clock
         self._origins = frozenset(origins)
         self._limits = limits
+        self._bytes = metrics.counter("meeting_file_bytes", "Bytes of files.", ["direction"])
+        self._answers = metrics.counter("meeting_file_answers", "Answered requests for files.", ["method", "status"])
 
     def receive_body(self, request: Any, length: int | None) -> Upload | None:
         """IStreamedBody.receive_body"""
@@ -75,6 +79,8 @@ class ObjectsResource(Resource):
             answer = self._answer_download(request)
         else:
             raise MethodNotAllowed(headers={"Allow": _METHODS})
+        finished = request.notifyFinish().addErrback(lambda failure: None)
+        finished.addCallback(lambda _: self._answers.labels(request.method.decode(), str(request.code)).inc())
         Deferred.fromCoroutine(answer).addErrback(self._failed, request)
         return NOT_DONE_YET
 
@@ -99,6 +105,7 @@ class ObjectsResource(Resource):
         if upload is None:  # only a site without streaming gets here
             raise NotFound()
         done = await upload.finish()
+        self._bytes.labels("in").inc(done.size)
         body = json.dumps({"id": done.id, "size": done.size, "type": done.type, "sha256": done.sha256}).encode()
         if _is_gone(request):
             return
@@ -119,6 +126,7 @@ class ObjectsResource(Resource):
             for name, value in download.headers.items():
                 request.setHeader(name.encode(), value.encode())
             request.responseHeaders.removeHeader(b"X-Frame-Options")
+            self._bytes.labels("out").inc(download.size)
             if not await Sending(download, request, self._clock, self._limits.stall).run():
                 request.channel.transport.abortConnection()
             elif not _is_gone(request):

@@ -7,6 +7,7 @@ from zlib import compress, crc32
 import pytest
 from twisted.internet.task import Clock
 
+from meeting.daemon.observe import Metrics
 from meeting.daemon.secret import Secret, sign_file_link
 from meeting.daemon.web import site
 from meeting.fsserver.downloads import DownloadLimits, Downloads
@@ -41,7 +42,7 @@ class FileServer:
         self.store = MemoryStore()
         self.uploads = Uploads(self.store, self.secret, self.clock, self.clock.seconds, uploads or UploadLimits())
         answers = Downloads(self.store, self.secret, self.clock.seconds, downloads)
-        self.resource = ObjectsResource(self.uploads, answers, self.clock, {HUB}, downloads)
+        self.resource = ObjectsResource(self.uploads, answers, self.clock, {HUB}, downloads, Metrics())
         self.site = site(self.resource, self.clock, log_access=False)
 
     def connect(self) -> Connection:
