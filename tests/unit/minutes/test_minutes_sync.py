@@ -1,5 +1,7 @@
 """Several people write at once: nothing is seen before it is durable, and nobody disturbs the others."""
 
+import json
+
 import pytest
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
@@ -20,7 +22,8 @@ from tests.unit.minutes.yclient import Table
 
 
 def carets_in(frame: bytes) -> list[Caret]:
-    return read_awareness(Reader(frame[1:]).buffer())
+    entries = read_awareness(Reader(frame[1:]).buffer())
+    return [Caret(client, clock, json.loads(text)) for client, clock, text in entries]
 
 
 def test_what_one_writes_the_other_reads_and_it_is_acknowledged() -> None:
@@ -265,6 +268,21 @@ def test_who_leaves_takes_the_caret_along() -> None:
     table.do(table.document.leave(1))
     assert carets_in(bob.carets[-1]) == [Caret(77, 4, None)]
     assert table.document.clients == 1
+
+
+def test_an_echo_of_one_who_left_makes_no_ghost() -> None:
+    table = Table()
+    table.sit(1)
+    bob = table.sit(2)
+    frame = awareness_frame([Caret(77, 4, {"user": {}})])
+    table.do(table.document.receive(1, frame))
+    table.do(table.document.leave(1))
+    heard = len(bob.carets)
+    table.do(table.document.receive(2, frame))
+    assert len(bob.carets) == heard
+    table.sit(3)
+    table.do(table.document.receive(3, awareness_frame([Caret(77, 5, {"user": {}})])))
+    assert carets_in(bob.carets[-1]) == [Caret(77, 5, {"user": {"name": "Ada"}})]
 
 
 def test_one_connection_has_few_carets_and_small_ones() -> None:

@@ -30,7 +30,14 @@ from typing import Any
 
 from pycrdt import Doc, XmlFragment
 
-from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
+from meeting.apiserver.minutes.updates import (
+    MAX_CLIENT,
+    BadUpdate,
+    History,
+    MissingPredecessor,
+    Reader,
+    check_state_vector,
+)
 
 FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
 _NOTHING = b"\x00\x00"  # an update without structs and deletions
@@ -79,8 +86,10 @@ class Limits:
     document: int = 15 << 20  # bytes of all updates: as one they must fit into a MEDIUMBLOB
     update: int = 1 << 20  # bytes of one
     queue: int = 4 << 20  # bytes of updates that wait for the database
-    awareness: int = 16 << 10  # bytes of one awareness message
-    carets: int = 8  # awareness states of one connection
+    awareness: int = 256 << 10  # bytes of one awareness message: clients echo those of all others
+    caret: int = 4 << 10  # characters of one state
+    carets: int = 8  # states of one connection
+    departed: int = 1000  # carets that are remembered after they left
     depth: int = 64  # elements within elements
 
 
@@ -157,21 +166,25 @@ def awareness_frame(carets: list[Caret]) -> bytes:
     return bytes((MessageType.AWARENESS,)) + _buffer(_uint(len(carets)) + entries)
 
 
-def read_awareness(payload: bytes) -> list[Caret]:
-    """:raise BadUpdate: it is not what y-protocols' encodeAwarenessUpdate writes."""
+def read_awareness(payload: bytes) -> list[tuple[int, int, str]]:
+    """Client, clock and state (still JSON text) of each entry.
+
+    :raise BadUpdate: it is not what y-protocols' encodeAwarenessUpdate writes.
+    """
     reader = Reader(payload)
-    carets = []
-    for _ in range(reader.uint()):
-        client, clock = reader.uint((1 << 53) - 1), reader.uint()
-        try:
-            state = json.loads(reader.text())
-        except (ValueError, RecursionError):
-            raise BadUpdate("a caret's state is not JSON") from None
-        if state is not None and not isinstance(state, dict):
-            raise BadUpdate("a caret's state is not an object")
-        carets.append(Caret(client, clock, state))
+    carets = [(reader.uint(MAX_CLIENT), reader.uint(), reader.text()) for _ in range(reader.uint())]
     reader.end()
     return carets
+
+
+def _caret_state(text: str) -> dict[str, Any]:
+    try:
+        state = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadUpdate("a caret's state is not JSON") from None
+    if not isinstance(state, dict):
+        raise BadUpdate("a caret's state is not an object")
+    return state
 
 
 # --- the document
@@ -213,6 +226,7 @@ class Document:
         self._queued = 0
         self._storing: list[_Change] | None = None
         self._size = 0
+        self._departed: dict[int, int] = {}
         self._effects: list[Effect] = []
         self.is_over = False
         """It failed, everybody was sent away: load it again from the database."""
@@ -299,7 +313,9 @@ class Document:
     def _leave(self, number: int) -> None:
         client = self._clients.pop(number, None)
         if client is not None and client.carets:
-            self._to_all(awareness_frame([Caret(c.client, c.clock, None) for c in client.carets.values()]))
+            for caret in client.carets.values():
+                self._depart(caret.client, caret.clock)
+            self._to_all(awareness_frame([replace(caret, state=None) for caret in client.carets.values()]))
 
     def _refuse(self, number: int, refused: Refused) -> None:
         if number in self._clients:
@@ -350,26 +366,33 @@ class Document:
 
     def _receive_awareness(self, client: _Client, payload: bytes) -> None:
         if len(payload) > self._limits.awareness:
-            raise Refused(CloseCode.TOO_LARGE, "That caret is too large.")
+            raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.")
         news = []
-        for caret in read_awareness(payload):
-            owner = next((c for c in self._clients.values() if caret.client in c.carets), None)
-            # y-websocket's client also echoes what it hears about others: only what is news is relayed.
-            known = owner.carets[caret.client] if owner is not None else None
-            if caret.state is None:
-                if owner is client and known is not None and caret.clock >= known.clock:
-                    del client.carets[caret.client]
-                    news.append(caret)
-            elif known is None or caret.clock > known.clock:
+        for number, clock, text in read_awareness(payload):
+            # y-websocket's client echoes all that it hears about others, so most of this is known; one who left comes
+            # back only with a newer clock, or an echo would make a ghost.
+            owner = next((c for c in self._clients.values() if number in c.carets), None)
+            known = owner.carets[number].clock if owner is not None else self._departed.get(number, -1)
+            if text == "null":
+                if owner is client and clock >= known:
+                    del client.carets[number]
+                    self._depart(number, clock)
+                    news.append(Caret(number, clock, None))
+            elif clock > known:
                 if owner is not None:
-                    del owner.carets[caret.client]
-                if len(client.carets) >= self._limits.carets:
-                    raise Refused(CloseCode.TOO_LARGE, "One connection cannot have that many carets.")
-                named = replace(caret, state=_signed(caret.state, client.name))
-                client.carets[caret.client] = named
-                news.append(named)
+                    del owner.carets[number]
+                if len(client.carets) >= self._limits.carets or len(text) > self._limits.caret:
+                    raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.")
+                caret = Caret(number, clock, _signed(_caret_state(text), client.name))
+                client.carets[number] = caret
+                news.append(caret)
         if news:
             self._to_all(awareness_frame(news))
+
+    def _depart(self, number: int, clock: int) -> None:
+        self._departed[number] = clock
+        if len(self._departed) > self._limits.departed:
+            del self._departed[next(iter(self._departed))]
 
     # --- the queue
 
