@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
-from tests.support.mariadb import MariaDB
 
 from tests.browser.browsers import profile
 from tests.browser.deployment import Deployment, deployment
 from tests.browser.person import Person
 from tests.browser.processes import Process, free_port, get_json
+from tests.support.mariadb import MariaDB
 
 Mails = Callable[[str], list[str]]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """Adds every page's screenshot and console, and the logs, to the report of a failing test."""
     report = yield
     if report.failed:

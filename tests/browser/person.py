@@ -118,8 +118,8 @@ class Person:
 
         def energy() -> float:
             rows = peer_statistics(self.page)
-            return 0.0 + sum(
-                row.get("totalAudioEnergy", 0.0)
+            return sum(
+                float(row.get("totalAudioEnergy", 0.0))
                 for row in rows
                 if row["type"] == "inbound-rtp" and row["kind"] == "audio"
             )
