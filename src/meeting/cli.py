@@ -72,12 +72,15 @@ def run(arguments: Sequence[str]) -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"meeting {version('meeting')}")
         return 0
+    from meeting.daemon import process
+
     name, rest = arguments[0], arguments[1:]
     for daemon in DAEMONS:
         if daemon.name == name:
             return _run_daemon(daemon, rest)
     for command in COMMANDS:
         if command.name == name:
+            process.install_reactor()
             function: Callable[[Sequence[str]], int] = getattr(import_module(command.module), command.function)
             return function(rest)
     print(f"meeting: there is no command {name!r}; see meeting --help", file=sys.stderr)

@@ -66,6 +66,10 @@ def configure_logging(format: LogFormat, level: str, stream: TextIO | None = Non
         out.flush()
 
     wanted = LogLevelFilterPredicate(LogLevel.lookupByName(level))
+    if level == "info":
+        # Twisted tells of each factory that starts and stops; ports and stops are told by our own services.
+        for namespace in ("twisted", "log_legacy"):
+            wanted.setLogLevelForNamespace(namespace, LogLevel.warn)
     observer = FilteringLogObserver(cast(ILogObserver, observe), [wanted])
     globalLogBeginner.beginLoggingTo([cast(ILogObserver, observer)], redirectStandardIO=False)
 

@@ -1,5 +1,6 @@
 """One daemon as one process: the reactor, the log, and an orderly end by SIGTERM or SIGINT."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,9 @@ STOP_WITHIN = 20.0
 
 
 def install_reactor() -> None:
-    """The asyncio reactor, before anything imports `twisted.internet.reactor`."""
+    """The asyncio reactor, before anything imports `twisted.internet.reactor`; if one is there, it stays."""
+    if "twisted.internet.reactor" in sys.modules:
+        return
     from asyncio import new_event_loop  # noqa: TID251  the one place: Twisted runs on its loop
 
     from twisted.internet import asyncioreactor
@@ -42,6 +45,7 @@ def run_service(reactor: Any, service: IService) -> int:
     status = 0
 
     def stop() -> Deferred[Any]:
+        log.info("stopping")
 
         stopping: Deferred[Any] = maybeDeferred(service.stopService)
         return stopping.addTimeout(STOP_WITHIN, reactor).addErrback(stopped_badly)

@@ -94,7 +94,8 @@ class Tree(Resource):
 
     def render(self, request: IRequest) -> Any:
         """Render the resource that the first segment names."""
-        branch = self._branch(request.postpath[0] if request.postpath else b"")
+        # LiveKit's clients write //rtc when the server's address ends in a slash.
+        branch = self._branch(next((segment for segment in request.postpath if segment), b""))
         if branch is None:
             return write_problem(request, NotFound())
         return getChildForRequest(branch, request).render(request)
@@ -125,8 +126,12 @@ def write_problem(request: Any, error: MeetingError) -> bytes:
     return body
 
 
+_access = Logger("meeting.access")
+
+
 class _Site(Site):
     displayTracebacks = False
+    noisy = False
 
     def __init__(
         self, resource: IResource, reactor: Any, limits: Limits, log_access: bool, trusted_proxies: Sequence[Network]
@@ -144,12 +149,10 @@ class _Site(Site):
         self._log_access = log_access
         self._trusted_proxies = trusted_proxies
 
-    _log = Logger(namespace="meeting.access")
-
     def log(self, request: Any) -> None:
         """One event for each answer, without the query."""
         if self._log_access:
-            self._log.info(
+            _access.info(
                 "{client} {method} {path} {status} {size} B {milliseconds:.1f} ms [{request_id}]",
                 client=request.client_address,
                 method=_text(request.method),
