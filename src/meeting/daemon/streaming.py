@@ -125,7 +125,7 @@ class StreamedRequest(Request):
         if self.is_streamed:
             self.content = BytesIO()
         else:
-            super().gotLength(length)  # type: ignore[no-untyped-call]
+            super().gotLength(length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body (called by the channel)."""
@@ -134,16 +134,16 @@ class StreamedRequest(Request):
         elif self.receiver is not None:
             self.receiver.write(data)
         else:
-            super().handleContentChunk(data)  # type: ignore[no-untyped-call]
+            super().handleContentChunk(data)
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
         """The body is complete (called by the channel)."""
         self._body_complete = True
         if self._refused is not None:
             self._refused.end()
-            self.finish()  # type: ignore[no-untyped-call]
+            self.finish()
         else:
-            super().requestReceived(command, path, version)  # type: ignore[no-untyped-call]
+            super().requestReceived(command, path, version)
 
     def connectionLost(self, reason: Failure) -> None:
         """The connection ended (called by the channel)."""
@@ -151,7 +151,7 @@ class StreamedRequest(Request):
             self._refused.end()
         elif self.receiver is not None and not self._body_complete:
             self.receiver.abort(reason)
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+        super().connectionLost(reason)
 
     def _take_request_line(self) -> None:
         """Twisted tells a request its method and address only after the body; its channel knows them now."""
@@ -166,7 +166,7 @@ class StreamedRequest(Request):
             return
         # "100 Continue" after a final answer would be read as the answer to the next request.
         self.requestHeaders.removeHeader(b"Expect")
-        self.setHeader(b"Connection", b"close")  # type: ignore[no-untyped-call]
+        self.setHeader(b"Connection", b"close")
         self.channel.persistent = False
         self._refused = _Refused(self.clock(), self.linger, self.channel)
         self.write_error(error)
