@@ -1,0 +1,111 @@
+"""The turnserver, put together in one place."""
+
+import os
+from collections.abc import Callable
+from importlib.metadata import version
+from ipaddress import ip_address
+from typing import Any
+
+import ifaddr
+from twisted.application.service import MultiService
+from twisted.internet.interfaces import IReactorTime
+
+from meeting.daemon.client import agent_for
+from meeting.daemon.observe import Metrics, Readiness, status_resource
+from meeting.daemon.options import HostPort
+from meeting.daemon.registration import Heartbeat, HeartbeatAnswer, Registration, new_instance
+from meeting.daemon.secret import Secret
+from meeting.dataplane.interfaces import IRelay
+from meeting.dataplane.relay import Relay
+from meeting.turnserver.allocations import Allocations
+from meeting.turnserver.authentication import Authentication
+from meeting.turnserver.listeners import RelayPorts, Requests
+from meeting.turnserver.metrics import TurnMetrics
+from meeting.turnserver.peers import IP, Peers
+from meeting.turnserver.quotas import Quotas
+from meeting.turnserver.tap import Options
+
+MakeRelay = Callable[..., IRelay]
+"""meeting.dataplane's Relay, or a fake with its arguments."""
+
+
+class TurnServer(MultiService):
+    """Relays for those whom a firewall keeps from an sfuserver. `resource` has the status pages."""
+
+    def __init__(self, settings: Options, reactor: Any, make_relay: MakeRelay = Relay) -> None:
+        """`make_relay` stands in for the data plane in tests."""
+        super().__init__()
+        secret = Secret(settings["secret"])
+        clock = IReactorTime(reactor)
+        external = {1 if ip.version == 4 else 2: ip for ip in settings["ip"]}
+        local = {ip.version: ip for ip in (*settings["ip"], *settings["bind"])}
+
+        self.relay = make_relay(
+            reactor,
+            listen=[(str(ip), settings["port"]) for ip in local.values()],
+            relay=[str(ip) for ip in local.values()],
+            ports=settings["relayPorts"],
+            realm=settings["realm"],
+            workers=settings["threads"] or os.cpu_count() or 1,
+        )
+        self.peers = Peers(own={*settings["ip"], *local.values(), *_interface_addresses()})
+        quotas = Quotas(
+            per_user=settings["userQuota"],
+            per_room=settings["meetingQuota"],
+            per_source=settings["sourceQuota"],
+            total=settings["totalQuota"],
+            permissions=settings["permissionLimit"],
+            channels=settings["channelLimit"],
+        )
+        authentication = Authentication(secret.key("turn-credential"), settings["realm"])
+        self.allocations = Allocations(authentication, self.peers, self.relay, external, quotas)
+        requests = Requests(clock, self.relay, self.allocations)
+        ports = RelayPorts(reactor, self.relay, self.allocations, requests)
+
+        address = HostPort(str(settings["ip"][0]), settings["port"])
+        instance = new_instance()
+        registration = Registration(
+            reactor,
+            agent_for(reactor, settings["ca"]),
+            secret,
+            settings["apiserver"],
+            lambda: Heartbeat(
+                kind="turn",
+                address=str(address),
+                url=f"turn:{address}",
+                instance=instance,
+                version=version("meeting"),
+                state="ready" if ports.ready else "starting",
+                load=min(1.0, len(self.allocations) / max(1, quotas.total)),
+                media=[str(ip) for ip in external.values()],
+                details={"allocations": len(self.allocations)},
+            ),
+            self._hear,
+            interval=settings["heartbeat"],
+        )
+        # Started in this order and stopped in the other: first the good-bye, then the ports.
+        for service in (ports, registration):
+            service.setServiceParent(self)
+
+        def ready() -> Readiness:
+            checks = {
+                "relay": "open" if ports.ready else "not open",
+                "hub": "registered" if registration.connected else "cannot be reached",
+            }
+            return Readiness(ports.ready, checks)
+
+        metrics = Metrics()
+        metrics.registry.register(TurnMetrics(self.relay, self.allocations, requests))
+        self.resource = status_resource(
+            metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())}
+        )
+
+    def _hear(self, answer: HeartbeatAnswer) -> None:
+        """The hub says which sfuservers there are."""
+        self.peers.set_servers(answer.peers)
+
+
+def _interface_addresses() -> set[IP]:
+    """Every address of this machine."""
+    found = (ip.ip[0] if isinstance(ip.ip, tuple) else ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips)
+    return {ip_address(text) for text in found}

@@ -1,0 +1,94 @@
+"""`meeting turnserver` and `twistd meeting-turnserver`: the options, and the service made from them."""
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from meeting.daemon import options as shared
+from meeting.daemon.options import DaemonOptions, Flag
+
+LONGEST_REALM = 8
+"""A challenge is at most twice as long as the shortest request for an allocation; there is no room for more."""
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise ValueError("write an IP address") from None
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError("write an address that others can reach")
+    return address
+
+
+def _realm(text: str) -> str:
+    if not 0 < len(text) <= LONGEST_REALM or not text.isascii() or not text.isprintable() or '"' in text:
+        raise ValueError(f"write 1 to {LONGEST_REALM} printable ASCII characters without quotes")
+    return text
+
+
+class Options(DaemonOptions):
+    """The turnserver's options."""
+
+    flags = (
+        shared.CONFIG,
+        shared.SECRET,
+        Flag("port", "the UDP port that clients come to", "3478", shared.port),
+        Flag(
+            "ip",
+            "the address clients reach this server by, and their peers its relay ports; one for IPv4, one for IPv6",
+            convert=_address,
+            repeatable=True,
+        ),
+        Flag(
+            "bind",
+            "a local address to listen and relay on, if not --ip: behind a NAT that forwards all ports; one a family",
+            convert=_address,
+            repeatable=True,
+        ),
+        Flag("relayPorts", "the UDP ports of allocations, first-last", "49152-65535", shared.port_range),
+        Flag("realm", "the realm of its credentials", "meeting", _realm),
+        Flag("threads", "threads that move packets; 0: one for each core", "0", shared.whole_number),
+        Flag("userQuota", "most allocations of one participant", "40", shared.whole_number),
+        Flag("meetingQuota", "most allocations of one meeting", "8000", shared.whole_number),
+        Flag("sourceQuota", "most allocations from one address (IPv6: /64)", "8000", shared.whole_number),
+        Flag("totalQuota", "most allocations in all", "16000", shared.whole_number),
+        Flag("permissionLimit", "most peers of one allocation", "64", shared.whole_number),
+        Flag("channelLimit", "most channels of one allocation", "32", shared.whole_number),
+        shared.APISERVER,
+        shared.HEARTBEAT,
+        shared.CA,
+        shared.STATUS,
+        shared.LOG_FORMAT,
+        shared.LOG_LEVEL,
+    )
+
+    def check(self) -> None:
+        """What fits together."""
+        if not self["ip"]:
+            raise usage.UsageError("--ip is needed: the address by which clients reach this server")
+        for name in ("ip", "bind"):
+            families = [address.version for address in self[name]]
+            if len(families) != len(set(families)):
+                raise usage.UsageError(f"--{name}: give one IPv4 and one IPv6 address at most")
+        strange = {address.version for address in self["bind"]} - {address.version for address in self["ip"]}
+        if strange:
+            raise usage.UsageError(f"--bind has an IPv{strange.pop()} address, --ip has none of that family")
+        if self["relayPorts"].first <= self["port"] <= self["relayPorts"].last:
+            raise usage.UsageError("--port lies within --relayPorts; choose another")
+
+
+def makeService(options: Options) -> IService:
+    """The turnserver with its status port."""
+    from twisted.application.service import MultiService
+    from twisted.internet import reactor
+
+    from meeting.daemon.listeners import listeners
+    from meeting.turnserver.service import TurnServer
+
+    together = MultiService()
+    server = TurnServer(options, reactor)
+    server.setServiceParent(together)
+    listeners(options, server.resource, reactor, server.resource).setServiceParent(together)
+    return together
