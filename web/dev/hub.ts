@@ -109,8 +109,9 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
       if (one.state === "ended" || one.state === "cancelled") return problem(410, "meeting-over");
       const name = state.signedIn ? OWNER.name : body["name"];
       if (typeof name !== "string" || name === "") return problem(401, "sign-in-needed", { guests_allowed: true });
-      const ready = state.ready.get(one.code) ?? Date.now() + 2000;
-      state.ready.set(one.code, ready);
+      const who = `${one.code} ${String(body["device"])}`;
+      const ready = state.ready.get(who) ?? Date.now() + 2000;
+      state.ready.set(who, ready);
       if (Date.now() < ready) return { ...problem(503, "please-wait"), retryAfter: 3 };
       const identity = `p1:${String(body["device"])}`;
       return { status: 200, body: { url: "simulate:", token: "", identity, name, role: "host", meeting: one } };

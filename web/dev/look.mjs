@@ -8,7 +8,7 @@ import { createServer } from "vite";
 
 const folder = process.argv[2] ?? "look";
 mkdirSync(folder, { recursive: true });
-const server = process.argv[3] === undefined ? await createServer({ server: { port: 0 } }) : null;
+const server = process.argv[3] === undefined ? await createServer({ server: { port: 0, hmr: false, watch: null } }) : null;
 await server?.listen();
 const base = process.argv[3] ?? server.resolvedUrls.local[0].replace(/\/$/, "");
 const axe = readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -55,7 +55,7 @@ async function walk(page, tag) {
   await page.goto(`${base}/nothing/here`);
   await page.getByRole("heading").waitFor();
   await shot("6-not-found");
-  await page.goto(`${base}/m/abc-defg-hij`);
+  await page.goto(`${base}/m/abc-defg-hij?people=${tag.includes("wide") ? 9 : 4}`);
   await page.getByRole("button", { name: "Join now" }).waitFor();
   await page.waitForTimeout(800);
   await shot("7-lobby");

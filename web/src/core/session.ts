@@ -131,7 +131,7 @@ export class MeetingSession {
     try {
       await this.parts.line.connect(answer);
     } catch {
-      if (course === this.course) this.wait(Problem.unreachable());
+      if (course === this.course) this.wait(new Problem({ kind: "media-unreachable", status: 0 }));
       return;
     }
     if (course !== this.course) return;

@@ -6,6 +6,7 @@ import type { Problem } from "./api/problem.ts";
 
 export const PROBLEM_KINDS = [
   "unreachable",
+  "media-unreachable",
   "please-wait",
   "meeting-over",
   "sign-in-needed",

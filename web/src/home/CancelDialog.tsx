@@ -1,7 +1,8 @@
-import { Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Button, Group, Stack, Text } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useHub } from "../hub.ts";
+import { Dialog } from "../ui/Dialog.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { MEETINGS } from "./MeetingList.tsx";
 
@@ -17,7 +18,7 @@ export function CancelDialog({ code, title, onClose }: { code: string; title: st
     },
   });
   return (
-    <Modal opened onClose={onClose} title={t("home.cancelTitle")} closeButtonProps={{ "aria-label": t("app.close") }}>
+    <Dialog onClose={onClose} title={t("home.cancelTitle")}>
       <Stack>
         <Text>{t("home.cancelWhat", { title })}</Text>
         <ProblemAlert error={cancel.error} />
@@ -30,6 +31,6 @@ export function CancelDialog({ code, title, onClose }: { code: string; title: st
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }

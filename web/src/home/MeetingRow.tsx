@@ -27,8 +27,8 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
             <Text fw={600} truncate maw="100%">
               {title}
             </Text>
-            {meeting.state === "running" ? <Badge color="green">{t("home.running")}</Badge> : null}
-            {meeting.state === "cancelled" ? <Badge color="gray">{t("home.cancelled")}</Badge> : null}
+            {meeting.state === "running" ? <Badge color="teal.9">{t("home.running")}</Badge> : null}
+            {meeting.state === "cancelled" ? <Badge color="gray" variant="outline" c="dimmed">{t("home.cancelled")}</Badge> : null}
           </Group>
           <Text size="sm" c="dimmed">
             {when}

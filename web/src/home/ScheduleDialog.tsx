@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Select, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { Button, Group, Select, Stack, TagsInput, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -19,6 +19,7 @@ import {
 } from "../core/schedule.ts";
 import { span } from "../core/when.ts";
 import { useHub } from "../hub.ts";
+import { Dialog } from "../ui/Dialog.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { MEETINGS } from "./MeetingList.tsx";
 
@@ -28,13 +29,14 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
   const hub = useHub();
   const queries = useQueryClient();
   const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone()) : draftOf(meeting)));
+  const [typed, setTyped] = useState("");
   const [found, setFound] = useState<Complaints>({});
   const change = (part: Partial<Draft>) => {
     setDraft((old) => ({ ...old, ...part }));
     setFound((old) => Object.fromEntries(Object.entries(old).filter(([field]) => !(field in part))));
   };
   const save = useMutation({
-    mutationFn: () => (meeting === null ? hub.schedule(requestOf(draft)) : hub.change(meeting.code, requestOf(draft))),
+    mutationFn: (whole: Draft) => (meeting === null ? hub.schedule(requestOf(whole)) : hub.change(meeting.code, requestOf(whole))),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: [MEETINGS] });
       onClose();
@@ -47,20 +49,18 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
     return what === undefined ? null : t(`schedule.${what}`, { addresses: badAddresses(draft).join(", ") });
   };
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="lg"
-      title={t(meeting === null ? "schedule.title" : "schedule.change")}
-      closeButtonProps={{ "aria-label": t("app.close") }}
-    >
+    <Dialog onClose={onClose} size="lg" title={t(meeting === null ? "schedule.title" : "schedule.change")}>
       <form
         noValidate
         onSubmit={(event) => {
           event.preventDefault();
-          const wrong = complaints(draft, Date.now());
+          // An address still being typed counts too.
+          const whole = { ...draft, invitees: addressesOf([...draft.invitees, typed]) };
+          const wrong = complaints(whole, Date.now());
+          setDraft(whole);
+          setTyped("");
           setFound(wrong);
-          if (Object.keys(wrong).length === 0) save.mutate();
+          if (Object.keys(wrong).length === 0) save.mutate(whole);
         }}
       >
         <Stack>
@@ -125,10 +125,9 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
             acceptValueOnBlur
             value={draft.invitees}
             error={complaint("invitees")}
-            onChange={(entries) => {
-              const { good, bad } = parseAddresses(entries.join("\n"));
-              change({ invitees: [...good, ...bad] });
-            }}
+            searchValue={typed}
+            onSearchChange={setTyped}
+            onChange={(entries) => change({ invitees: addressesOf(entries) })}
           />
           <ProblemAlert error={save.error} />
           <Text size="sm" c="dimmed">
@@ -138,12 +137,19 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
             <Button variant="default" onClick={onClose}>
               {t("app.close")}
             </Button>
-            <Button type="submit" loading={save.isPending}>
+            {/* The focus stays where it is: leaving the field of addresses moves what is below it, and the click would miss. */}
+            <Button type="submit" loading={save.isPending} onMouseDown={(event) => event.preventDefault()}>
               {t(meeting === null ? "schedule.save" : "schedule.saveChange")}
             </Button>
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
+}
+
+/** One entry for each address, the unreadable ones last. */
+function addressesOf(entries: string[]): string[] {
+  const { good, bad } = parseAddresses(entries.join("\n"));
+  return [...good, ...bad];
 }

@@ -32,7 +32,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
   const { unread } = useReadable(live.chat.state);
   const { microphoneOn, cameraOn, screenOn, canShare, act } = controls;
   return (
-    <div className={classes["controls"]} role="group" aria-label={t("call.controls")}>
+    <section className={classes["controls"]} aria-label={t("call.controls")}>
       <div className={classes["group"]}>
         <RoundButton
           label={t(microphoneOn ? "call.mute" : "call.unmute")}
@@ -80,6 +80,6 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
       />
       <RoundButton label={t("minutes.title")} icon={IconNotes} expanded={panel === "minutes"} shortcut="n" onClick={() => onPanel("minutes")} />
       <LeaveMenu live={live} />
-    </div>
+    </section>
   );
 }

@@ -19,9 +19,11 @@ export function Waiting({ phase, onNow, onCancel }: Props) {
     <Center component="main" h="100%" p="md">
       <Stack align="center" maw={420}>
         <Loader aria-hidden />
-        <Title order={1} size="h3" ta="center" role="status">
-          {waiting ? words(phase.problem) : t(phase.name === "asking" ? "waiting.asking" : "waiting.connecting")}
-        </Title>
+        <div role="status">
+          <Title order={1} size="h3" ta="center">
+            {waiting ? words(phase.problem) : t(phase.name === "asking" ? "waiting.asking" : "waiting.connecting")}
+          </Title>
+        </div>
         {waiting ? <Countdown until={phase.until} /> : null}
         <Group>
           {waiting ? <Button onClick={onNow}>{t("waiting.now")}</Button> : null}

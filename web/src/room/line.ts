@@ -23,9 +23,10 @@ export class RoomLine implements Line {
     this.relayOnly = relayOnly;
   }
 
-  connect(answer: JoinAnswer): Promise<void> {
-    if (import.meta.env.DEV && answer.url.startsWith("simulate:")) {
-      return this.room.simulateParticipants({ participants: { count: 5, audio: true, video: true }, publish: { useRealTracks: true } });
+  async connect(answer: JoinAnswer): Promise<void> {
+    if (import.meta.env.DEV && answer.url === "simulate:") {
+      const { simulate } = await import("../../dev/simulate.ts");
+      return simulate(this.room);
     }
     return this.room.connect(answer.url, answer.token, this.relayOnly ? { rtcConfig: { iceTransportPolicy: "relay" } } : {});
   }
