@@ -94,7 +94,9 @@ class Demo(MultiService):
         turnserver = _daemon(
             "turnserver", {**shared, "port": str(options["turnPort"]), "ip": turn.rpartition(":")[0]}, reactor
         )
-        fs = _daemon("fsserver", {**shared, "directory": str(self._state / "files")}, reactor)
+        fs = _daemon(
+            "fsserver", {**shared, "directory": str(self._state / "files"), "webOrigin": place.public_url}, reactor
+        )
         allocate = _daemon("allocateserver", {**shared, "config": str(pool)}, reactor)
         self._others = (sfu, turnserver, fs, allocate)
 
@@ -249,7 +251,7 @@ def _welcome(place: Place, state: Path) -> str:
         f"  meeting is running. Open  {place.public_url}",
         "",
         "  Sign in with any e-mail address. The code is printed here and shown in the mailbox:",
-        f"  {place.inside_url}/mailbox",
+        f"  {place.public_url}/mailbox",
         "  A second window, or a private one, joins by the meeting's link at once.",
     ]
     if place.public_url != place.inside_url:
