@@ -8,18 +8,14 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.client import HTTPMessage, HTTPResponse
-from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IProtocol
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import StringTransport, StringTransportWithDisconnection
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http_headers import Headers
@@ -30,6 +26,7 @@ from meeting.apiserver.service import ApiServer
 from meeting.apiserver.tap import Options
 from meeting.daemon.secret import Secret, sign_request
 from meeting.daemon.web import site
+from tests.support import http
 
 SECRET = "a secret of the tests, long enough"
 HOST = "meet.example.com"
@@ -78,6 +75,11 @@ class Outside:
     method: str
     url: str
     headers: Headers
+    answered: Deferred[IResponse]
+
+    def answer(self, code: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Answer it."""
+        self.answered.callback(cast(IResponse, _Response(code, body, headers or {})))
 
 
 @implementer(IResponse)
@@ -104,63 +106,36 @@ class _Response:
 
 @implementer(IAgent)
 class FakeAgent:
-    """The world outside the hub. Keeps a diary; answers what `answers` holds for a URL's path, or never."""
+    """The world outside the hub. Keeps a diary; answers at once what `answers` holds for a URL without its query."""
 
     def __init__(self) -> None:
         self.diary: list[Outside] = []
         self.answers: dict[str, tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]] = {}
 
+    @property
+    def open(self) -> list[Outside]:
+        """The requests that have not been answered."""
+        return [asked for asked in self.diary if not asked.answered.called]
+
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
-        self.diary.append(Outside(method.decode(), uri.decode(), headers or Headers()))
-        found = self.answers.get(re.sub(r"\?.*", "", uri.decode()))
-        if found is None:
-            return Deferred()
-        return succeed(cast(IResponse, _Response(found[0], found[1], found[2] if len(found) == 3 else {})))
+        asked = Outside(method.decode(), uri.decode(), headers or Headers(), Deferred())
+        self.diary.append(asked)
+        found = self.answers.get(asked.url.partition("?")[0])
+        if found is not None:
+            asked.answer(*found)
+        return asked.answered
 
 
-class _Socket:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def makefile(self, _mode: str) -> BytesIO:
-        return BytesIO(self._data)
-
-
-@dataclass
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
+class Answer(http.Answer):
+    """An HTTP answer, which may be a problem."""
 
     @property
     def problem(self) -> str:
         """The last part of the problem's type; it must be one."""
         assert self.headers["Content-Type"] == "application/problem+json", (self.status, self.body)
         return str(self.json["type"]).rpartition(":")[2]
-
-
-class Transport(StringTransport):
-    """Remembers that it was closed, and says so to nobody."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self._source = source
-
-    def getPeer(self) -> Any:
-        from twisted.internet.address import IPv4Address
-
-        return IPv4Address("TCP", self._source, 40000)
-
-    def abortConnection(self) -> None:
-        self.loseConnection()
 
 
 class Hub:
@@ -174,7 +149,7 @@ class Hub:
         self.server = ApiServer(options, self.clock, agent=self.agent, threads=threads or InstantThreads())
         self.site = site(self.server.resource, self.clock, log_access=False)
         self.secret = Secret(SECRET)
-        self._connections: list[IProtocol] = []
+        self._connections: list[http.Connection] = []
 
     def start(self) -> "Hub":
         self.server.startService()
@@ -185,7 +160,8 @@ class Hub:
         stopped = self.server.stopService()
         assert stopped.called
         for connection in self._connections:
-            connection.connectionLost(Failure(ConnectionDone()))
+            if not connection.is_closed:
+                connection.transport.loseConnection()
         assert not self.clock.getDelayedCalls(), self.clock.getDelayedCalls()
 
     def sql(self, function: Callable[..., Any], *args: Any) -> Any:
@@ -196,34 +172,33 @@ class Hub:
             results[0].raiseException()
         return results[0]
 
-    def send(self, raw: bytes, source: str = "192.0.2.1") -> Transport:
-        """Bytes into a new connection."""
-        protocol = self.site.buildProtocol(None)
-        assert protocol is not None
-        transport = Transport(source)
-        self._connections.append(protocol)
-        protocol.makeConnection(transport)
-        protocol.dataReceived(raw)
-        return transport
+    def send(self, raw: bytes, source: str = "192.0.2.1") -> StringTransportWithDisconnection:
+        """Bytes into a new connection; what comes back is in the transport."""
+        return self._connect(raw, source).transport
+
+    def _connect(self, raw: bytes, source: str) -> http.Connection:
+        connection = http.Connection(self.site, source)
+        self._connections.append(connection)
+        connection.send(raw)
+        return connection
 
     def begin(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], source: str = "192.0.2.1"
     ) -> Callable[[], Answer]:
         """Send a request; what is returned gives the answer, once it is there."""
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        transport = self.send("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body, source)
+        raw = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+        connection = self._connect(raw, source)
 
         def answer() -> Answer:
-            data = transport.value()
-            assert data, f"{method} {path} has not been answered"
-            response = HTTPResponse(cast(Any, _Socket(data)), method=method)
-            response.begin()
-            return Answer(response.status, response.headers, response.read())
+            found = connection.answer(method)
+            return Answer(found.status, found.headers, found.body)
 
         return answer
 
     def request(self, method: str, path: str, *, json_body: Any = None, **more: Any) -> Answer:
         """One request as a daemon or a stranger makes it: no cookie, no Origin."""
+        self.clock.advance(0.001)  # time passes, if only a little: what is newest can be told
         headers = {"Host": HOST, **more.pop("headers", {})}
         body = more.pop("body", b"")
         if json_body is not None:
@@ -269,7 +244,6 @@ class Hub:
 
     def sign_in(self, email: str, source: str = "192.0.2.1") -> "Browser":
         """A browser in which somebody has just signed in."""
-        self.clock.advance(1)  # so that the newest mail is this one's
         browser = self.browser(source)
         assert browser.post("/api/sign-in/codes", {"email": email}).status == 202
         assert browser.post("/api/sign-in", {"email": email, "code": self.code_for(email)}).status == 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.hub import HOST, NOON, Browser, Hub, MakeHub
+from tests.support.hub import HOST, Browser, Hub, MakeHub
 
 ADA = "ada.lovelace@example.com"
 
@@ -141,7 +141,6 @@ def test_guessing_is_limited_over_many_codes(hub: Hub) -> None:
 def test_known_unknown_and_unwanted_addresses_are_answered_alike(make_hub: MakeHub) -> None:
     hub = make_hub("--allowedDomain", "example.com")
     hub.sign_in(ADA)
-    hub.clock.advance(60)
     answers = []
     for email in (ADA, "new@example.com", "stranger@elsewhere.example"):
         answer = hub.browser().post("/api/sign-in/codes", {"email": email})
@@ -245,4 +244,3 @@ def test_the_host_that_was_asked_is_an_origin_of_ours(hub: Hub) -> None:
     assert hub.request("POST", "/api/sign-out", headers=headers).problem == "origin"
     headers = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
     assert hub.request("POST", "/api/sign-out", headers=headers).status == 204
-    assert hub.clock.seconds() == NOON

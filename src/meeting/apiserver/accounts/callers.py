@@ -49,10 +49,15 @@ class Callers:
         if call.request.method in _SAFE and (call.header("Upgrade") or "").lower() != "websocket":
             return
         origin = call.header("Origin")
-        # The host a browser addressed is ours as well: a server has more names than one, localhost for example.
+        # The host a browser addressed is ours as well (a server has more names than one, localhost for example); but
+        # under the public name, only with the public scheme: what came by plain http may be anybody's page.
         if origin is None and call.header("Sec-Fetch-Site") == "same-origin":
             return
-        if origin is None or origin.lower() not in (self._public_origin, origin_of(call.url_root)):
+        addressed = origin_of(call.url_root)
+        own = {self._public_origin}
+        if urlsplit(addressed).netloc != urlsplit(self._public_origin).netloc:
+            own.add(addressed)
+        if origin is None or origin.lower() not in own:
             raise WrongOrigin("Open the page of this server itself, and send the Origin it has.")
 
 

@@ -185,17 +185,14 @@ class Allocation:
 def lost_since(transaction: Connection, meeting_ids: Collection[str], now: datetime) -> dict[str, datetime]:
     """For each of these meetings whose sfuserver registers here: since when nobody who was there can be there any more.
 
-    That is its last heartbeat if it is gone, and its start otherwise: a server that restarted has no rooms. One query.
+    That is now if it is gone, and its start otherwise: a server that restarted has no rooms. One query.
     """
     query = (
         select(allocation.c.meeting_id, server)
         .select_from(allocation.join(server, (server.c.address == allocation.c.sfu) & (server.c.kind == "sfu")))
         .where(allocation.c.meeting_id.in_(meeting_ids))
     )
-    return {
-        row.meeting_id: row.beat_at if _server(row).is_lost(now) else row.started_at
-        for row in transaction.execute(query)
-    }
+    return {row.meeting_id: now if _server(row).is_lost(now) else row.started_at for row in transaction.execute(query)}
 
 
 def _server(row: Row[Any]) -> Server:

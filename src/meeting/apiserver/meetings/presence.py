@@ -7,14 +7,14 @@ report is a fact that can be written down again; and what a server that died cou
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, literal, or_, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation.use_cases import lost_since
 from meeting.apiserver.database import Database, insert_new, upsert
 from meeting.apiserver.meetings.rules import Kind
 from meeting.apiserver.meetings.tables import attendance, meeting
-from meeting.apiserver.schema import utc_now
+from meeting.apiserver.schema import Moment, utc_now
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,10 @@ def _left(transaction: Connection, stay: Stay, at: datetime) -> None:
         return
     # Where the report of the join was overtaken or lost, at least the leaving is known.
     upsert(
-        transaction, attendance, {**_row(stay, at), "left_at": at}, {"left_at": func.coalesce(attendance.c.left_at, at)}
+        transaction,
+        attendance,
+        {**_row(stay, at), "left_at": at},
+        {"left_at": func.coalesce(attendance.c.left_at, literal(at, Moment))},
     )
     _settle(transaction, stay.meeting_id, at)
 

@@ -53,9 +53,12 @@ def check_signature(token_key: str, header: str | None, body: bytes, now: float)
 def parse_event(body: bytes) -> WebhookEvent:
     """The report. Fields we do not know are a newer server's. Raises BadRequest."""
     try:
-        return Parse(body, WebhookEvent(), ignore_unknown_fields=True, max_recursion_depth=20)
+        event = Parse(body, WebhookEvent(), ignore_unknown_fields=True, max_recursion_depth=20)
     except (ParseError, UnicodeDecodeError, ValueError) as error:
         raise BadRequest("The report is not a WebhookEvent in JSON.") from error
+    if not event.event:
+        raise BadRequest("The report does not say of what.")
+    return event
 
 
 async def hear(presence: Presence, event: WebhookEvent, now: float) -> None:
