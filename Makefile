@@ -37,7 +37,7 @@ demo: all
 	@touch $@
 
 .cache/python: requirements/build.txt | .cache/prerequisites
-	$(STAGE) "virtual environment" $(PYTHON) -m venv $(VENV)
+	@[ -x $(BIN)/python ] || tools/stage "virtual environment" $(PYTHON) -m venv $(VENV)
 	$(STAGE) "build tools" $(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements/build.txt
 	@touch $@
 
