@@ -1,6 +1,22 @@
-//! Fuzz targets: every parser of bytes from outside, fed by a seeded mutator in 'cargo test' and by a coverage-guided fuzzer elsewhere.
+//! Fuzz targets: every parser of bytes from outside, fed by a seeded mutator in `cargo test` and by a coverage-guided fuzzer elsewhere.
 //!
-//! A target is a plain `fn(&[u8])` that panics when a promise is broken; `tests/` drives each over its corpus.
+//! A target is a plain `fn(&[u8])` that panics when a promise is broken; `tests/` drives each over its corpus, and `libfuzzer/`
+//! (a workspace of its own, for nightly compilers) drives any of [`TARGETS`] by name.
 
+pub mod forward;
 pub mod mutate;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;
 pub mod stun;
+
+/// Every target by its name.
+pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+    ("stun", stun::stun),
+    ("stun_attributes", stun::stun_attributes),
+    ("rtp", rtp::rtp),
+    ("codecs", rtp::codecs),
+    ("rtcp", rtcp::rtcp),
+    ("srtp", srtp::srtp),
+    ("forward", forward::forward),
+];
