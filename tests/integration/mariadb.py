@@ -1,0 +1,108 @@
+"""A MariaDB server of the tests' own: on a loopback port, in a directory that goes with it, as user `mysql`.
+
+Needs Debian's package mariadb-server (apt-get install --no-install-recommends mariadb-server); its service may be off.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from time import monotonic, sleep
+
+import pymysql
+
+USER, PASSWORD = "meeting", "a password of the tests"
+START_WITHIN = 60.0
+_PR_SET_PDEATHSIG = 1
+
+
+class MariaDb:
+    """The server. `database(name)` gives the options of a hub that uses a database in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Make the data directory and start; returns when the server answers."""
+        for program in ("mariadb-install-db", "mariadbd"):
+            if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
+                raise RuntimeError(f"{program} is missing: apt-get install --no-install-recommends mariadb-server")
+        data = self._directory / "data"
+        data.mkdir(parents=True)
+        as_user = []
+        if os.getuid() == 0:
+            as_user = ["--user=mysql"]
+            for directory in (self._directory, data):
+                shutil.chown(directory, "mysql")
+                directory.chmod(0o755)
+            for parent in self._directory.parents[:3]:  # pytest's own directories are closed to others
+                parent.chmod(parent.stat().st_mode | 0o011)
+        arguments = ["--no-defaults", *as_user, f"--datadir={data}"]
+        install = ["mariadb-install-db", *arguments, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_WITHIN)
+        server = [shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") or "mariadbd", *arguments]
+        self._process = subprocess.Popen(
+            [
+                *server,
+                f"--socket={self._directory}/s",
+                f"--pid-file={self._directory}/pid",
+                f"--log-error={self._directory}/errors.log",
+                "--bind-address=127.0.0.1",
+                f"--port={self.port}",
+                "--skip-name-resolve",
+                "--performance-schema=OFF",
+                "--innodb-buffer-pool-size=64M",
+                "--innodb-flush-log-at-trx-commit=0",  # nobody pulls the plug of a test
+                "--innodb-lock-wait-timeout=5",
+            ],
+            preexec_fn=_die_with_parent,
+        )
+        self._wait()
+        with self.connect("root", "") as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'")
+            cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'%'")
+
+    def stop(self) -> None:
+        """End it, and its data."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def connect(self, user: str = USER, password: str = PASSWORD) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        """A connection, for what a test does behind the hub's back."""
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password, autocommit=True)
+
+    def options(self, database: str) -> list[str]:
+        """The flags by which a hub uses the database of this name."""
+        address = ["--mysqlAddress", f"127.0.0.1:{self.port}", "--mysqlUser", USER, "--mysqlPassword", PASSWORD]
+        return [*address, "--mysqlDatabase", database]
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        deadline = monotonic() + START_WITHIN
+        while True:
+            try:
+                self.connect("root", "").close()
+                return
+            except pymysql.OperationalError:
+                log = self._directory / "errors.log"
+                if self._process.poll() is not None or monotonic() > deadline:
+                    raise RuntimeError(f"MariaDB did not start:\n{log.read_text() if log.exists() else ''}") from None
+            sleep(0.05)  # between two looks; the deadline is above
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed leaves no server behind (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
