@@ -11,7 +11,7 @@ from meeting.dataplane.errors import LimitReached
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
 from meeting.dataplane.values import RelayClient, RelayCounters
 from meeting.stun import Address, AttributeType, Class, Message, Method, encode_xor_address, long_term_key
-from meeting.turnserver.allocations import Allocations
+from meeting.turnserver.allocations import CHANNELS, Allocations
 from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.peers import Peers
 from meeting.turnserver.quotas import Quotas
@@ -110,13 +110,15 @@ class Client:
 class Server:
     """The machine, its relay, and the time."""
 
-    def __init__(self, quotas: Quotas | None = None, ports: int = 1000, ipv6: bool = True) -> None:
+    def __init__(
+        self, quotas: Quotas | None = None, ports: int = 1000, ipv6: bool = True, channels: range = CHANNELS
+    ) -> None:
         self.now = NOW
         self.relay = FakeRelay(ports)
         self.peers = Peers(own=[ip_address("8.8.4.4"), ip_address("2001:4860::9")])
         external = {1: ip_address("8.8.4.4")} | ({2: ip_address("2001:4860::9")} if ipv6 else {})
         authentication = Authentication(SECRET.key("turn-credential"), "meeting")
-        self.machine = Allocations(authentication, self.peers, self.relay, external, quotas or Quotas())
+        self.machine = Allocations(authentication, self.peers, self.relay, external, quotas or Quotas(), channels)
 
     def ask(
         self, client: Client, method: Method, *attributes: tuple[int, bytes], transaction: bytes | None = None

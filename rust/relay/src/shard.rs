@@ -154,7 +154,7 @@ impl Shard {
         out: &mut [u8],
     ) -> ClientAction {
         match packet.first() {
-            Some(0x40..=0x4F) => self.channel_data(now, client, packet),
+            Some(0x40..=0x7F) => self.channel_data(now, client, packet),
             Some(0..=3) => match Message::parse(packet) {
                 Ok(message) if !message.verify_fingerprint().is_forged() => {
                     self.message(now, client, &message, out)

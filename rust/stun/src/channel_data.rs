@@ -4,8 +4,9 @@
 pub const CHANNEL_HEADER: usize = 4;
 /// The lowest channel number.
 pub const MIN_CHANNEL: u16 = 0x4000;
-/// The highest channel number (RFC 8656 §12; RFC 5766 went up to 0x7FFF).
-pub const MAX_CHANNEL: u16 = 0x4FFF;
+/// The highest channel number of RFC 5766. RFC 8656 §12 leaves 0x5000 and above to other protocols, but clients that follow
+/// the older one are many; which numbers may be bound is for those to say who bind them.
+pub const MAX_CHANNEL: u16 = 0x7FFF;
 
 /// A ChannelData message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

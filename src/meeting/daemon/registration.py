@@ -102,9 +102,11 @@ class Registration(Service):
     async def _stop(self) -> None:
         if self._next is not None and self._next.active():
             self._next.cancel()
+        # A heartbeat that is cut off here counts as one that the hub did not take.
+        registered = self.connected
         if self._under_way is not None:
             self._under_way.cancel()
-        if self.connected:
+        if registered:
             own = self._describe()
             farewell = Farewell(kind=own.kind, address=own.address, instance=own.instance)
             try:
@@ -155,7 +157,8 @@ class Registration(Service):
         if status == 409:
             self._in_trouble("the hub has another live server under our address: is --domainaddress given twice?")
             return self._interval
-        self._in_trouble(f"the hub answers a heartbeat with {status}")
+        detail = str(answer.get("detail", ""))[:200] if isinstance(answer, dict) else ""
+        self._in_trouble(f"the hub answers a {self._describe().kind} server's heartbeat with {status} {detail}".rstrip())
         return self._interval
 
     def _in_trouble(self, what: str) -> None:

@@ -26,6 +26,8 @@ MAX_LIFETIME = 3600
 PERMISSION_LIFETIME = 300
 CHANNEL_LIFETIME = 600
 CHANNELS = range(0x4000, 0x5000)
+OLD_CHANNELS = range(0x4000, 0x8000)
+"""Before RFC 8656 left the upper ones to other protocols (RFC 5766 §11)."""
 UDP = 17
 
 #: DONT-FRAGMENT is not among them: it is refused as unknown (RFC 8656 §7.2, for servers that cannot).
@@ -75,12 +77,14 @@ class Allocations:
         relay: IRelay,
         external: Mapping[int, IP],
         quotas: Quotas,
+        channels: range = CHANNELS,
     ) -> None:
         self._authentication = authentication
         self._peers = peers
         self._relay = relay
         self._external = external
         self._quotas = quotas
+        self._channels = channels
         self._ledger = Ledger(quotas)
         self._allocations: dict[RelayClient, Allocation] = {}
         self._methods: Mapping[int, Callable[[float, RelayClient, Caller, Message], list[tuple[int, bytes]]]] = {
@@ -270,7 +274,7 @@ class Allocations:
         peer, *others = _peers(request, allocation)
         bound = allocation.channels.get(number)
         elsewhere = any(each == peer and key != number for key, (each, _) in allocation.channels.items())
-        if number not in CHANNELS or others or elsewhere or (bound is not None and bound[0] != peer):
+        if number not in self._channels or others or elsewhere or (bound is not None and bound[0] != peer):
             raise Refused(ErrorCode.BAD_REQUEST)
         ports = self._reach(peer.ip)
         if ports is not None and peer.port not in ports:

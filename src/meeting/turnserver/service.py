@@ -17,7 +17,7 @@ from meeting.daemon.registration import Heartbeat, HeartbeatAnswer, Registration
 from meeting.daemon.secret import Secret
 from meeting.dataplane.interfaces import IRelay
 from meeting.dataplane.relay import Relay
-from meeting.turnserver.allocations import Allocations
+from meeting.turnserver.allocations import CHANNELS, OLD_CHANNELS, Allocations
 from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.listeners import RelayPorts, Requests
 from meeting.turnserver.metrics import TurnMetrics
@@ -58,7 +58,8 @@ class TurnServer(MultiService):
             channels=settings["channelLimit"],
         )
         authentication = Authentication(secret.key("turn-credential"), settings["realm"])
-        self.allocations = Allocations(authentication, self.peers, self.relay, external, quotas)
+        channels = OLD_CHANNELS if settings["oldChannels"] else CHANNELS
+        self.allocations = Allocations(authentication, self.peers, self.relay, external, quotas, channels)
         requests = Requests(clock, self.relay, self.allocations)
         ports = RelayPorts(reactor, self.relay, self.allocations, requests)
 

@@ -55,6 +55,12 @@ class Options(DaemonOptions):
         Flag("sourceQuota", "most allocations from one address (IPv6: /64)", "8000", shared.whole_number),
         Flag("totalQuota", "most allocations in all", "16000", shared.whole_number),
         Flag("permissionLimit", "most peers of one allocation", "64", shared.whole_number),
+        Flag(
+            "oldChannels",
+            "take channel numbers up to 0x7FFF, as clients older than RFC 8656 use them",
+            "false",
+            shared.boolean,
+        ),
         Flag("channelLimit", "most channels of one allocation", "32", shared.whole_number),
         shared.APISERVER,
         shared.HEARTBEAT,

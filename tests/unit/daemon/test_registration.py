@@ -133,6 +133,15 @@ def test_a_stop_says_farewell_and_leaves_nothing_behind(hub: Hub, clock: Clock) 
     assert clock.getDelayedCalls() == []
 
 
+def test_a_stop_during_a_heartbeat_says_farewell_as_well(hub: Hub, clock: Clock) -> None:
+    service = registration(hub)
+    service.startService()
+    hub.answers = [Deferred()]
+    clock.advance(1)
+    service.stopService()
+    assert [entry[0] for entry in hub.diary] == ["sfu POST", "sfu POST", "sfu DELETE"]
+
+
 def test_an_unreachable_hub_is_told_once_and_tried_each_second(hub: Hub, clock: Clock) -> None:
     hub.answers = [ConnectionRefusedError() for _ in range(5)]
     service = registration(hub)

@@ -6,6 +6,7 @@ from zope.interface.verify import verifyObject
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation
 from meeting.dataplane.values import RelayClient
 from meeting.stun import AttributeType, Class, Message, Method
+from meeting.turnserver.allocations import OLD_CHANNELS
 from meeting.turnserver.quotas import Quotas
 from tests.support.turn import (
     CLIENT,
@@ -264,6 +265,13 @@ def test_channel_numbers_outside_the_range_are_refused(number: int) -> None:
     server = Server()
     client = server.allocated()
     assert server.code(client, Method.CHANNEL_BIND, channel(number), peer("9.9.9.9:7")) == 400
+
+
+def test_clients_of_the_older_rfc_may_be_given_their_range() -> None:
+    server = Server(channels=OLD_CHANNELS)
+    client = server.allocated()
+    assert server.code(client, Method.CHANNEL_BIND, channel(0x7FFF), peer("9.9.9.9:7")) == 200
+    assert server.code(client, Method.CHANNEL_BIND, channel(0x8000), peer("9.9.9.9:8")) == 400
 
 
 def test_a_channel_is_for_one_peer_and_a_peer_has_one_channel() -> None:
