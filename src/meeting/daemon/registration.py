@@ -43,7 +43,7 @@ class Heartbeat(BaseModel):
     state: State = "ready"
     load: float = Field(default=0.0, ge=0.0, le=1.0)
     media: list[str] = Field(default_factory=list, max_length=64)
-    """sfu: every address:port of its media sockets; turn: its relay address; fs: nothing."""
+    """sfu only: every address:port of its media sockets."""
     details: dict[str, Any] = Field(default_factory=dict)
 
 
