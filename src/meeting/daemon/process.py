@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred, TimeoutError, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -42,28 +42,41 @@ def run(options: Any, make_service: Callable[[Any], IService]) -> int:
 def run_service(reactor: Any, service: IService) -> int:
     """The same for a service that is there already; `reactor` is not running yet."""
     log = Logger()
+    trouble: list[BaseException] = []
     status = 0
+
+    def start() -> None:
+        # With the reactor running, so that what has begun when a later part cannot begin is ended in order too.
+        try:
+            service.startService()
+        except Exception as error:
+            trouble.append(error)
+            reactor.stop()
 
     def stop() -> Deferred[Any]:
         log.info("stopping")
-
         stopping: Deferred[Any] = maybeDeferred(service.stopService)
-        return stopping.addTimeout(STOP_WITHIN, reactor).addErrback(stopped_badly)
+        return stopping.addTimeout(STOP_WITHIN, reactor, late).addErrback(stopped_badly)
+
+    def late(_: Any, seconds: float) -> None:
+        nonlocal status
+        status = 1
+        log.error("not all services ended within {seconds} s", seconds=seconds)
 
     def stopped_badly(failure: Failure) -> None:
         nonlocal status
         status = 1
-        if failure.check(TimeoutError):
-            log.error("not all services ended within {seconds} s", seconds=STOP_WITHIN)
-        else:
+        if not trouble:
             log.failure("a service ended with an error", failure=failure)
 
     try:
         service.privilegedStartService()
-        service.startService()
+        reactor.callWhenRunning(start)
+        reactor.addSystemEventTrigger("before", "shutdown", stop)
+        reactor.run()
+        if trouble:
+            raise trouble[0]
     except CannotListenError as error:
         place = f"{error.interface or '*'}:{error.port}"
         raise ConfigurationError(f"cannot listen on {place}: {error.socketError}") from None
-    reactor.addSystemEventTrigger("before", "shutdown", stop)
-    reactor.run()
     return status

@@ -1,0 +1,5 @@
+"""`python -m meeting`, the same as `meeting`."""
+
+from meeting.cli import main
+
+main()
