@@ -10,8 +10,11 @@ pub mod rtp;
 pub mod srtp;
 pub mod stun;
 
+/// A target.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("rtp", rtp::rtp),

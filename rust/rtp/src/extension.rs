@@ -173,16 +173,6 @@ impl Values {
         let [a, b, c] = *self.get(Extension::AbsSendTime, packet)?.first_chunk()?;
         Some(u32::from_be_bytes([0, a, b, c]))
     }
-
-    /// Moves all places by `bytes` towards the end: the header was moved within its buffer.
-    pub fn shifted(mut self, bytes: u16) -> Values {
-        for (start, len) in &mut self.places {
-            if *len != 0 {
-                *start = start.saturating_add(bytes);
-            }
-        }
-        self
-    }
 }
 
 /// Iterator over the elements of an extension block: id and where in the packet its data lies.
