@@ -34,7 +34,11 @@ export default defineConfig(({ command }) => ({
     restoreMocks: true,
     projects: [
       { extends: true, test: { name: "core", environment: "node", include: ["src/**/*.test.ts"] } },
-      { extends: true, test: { name: "pages", environment: "jsdom", include: ["src/**/*.test.tsx"], setupFiles: ["src/testing/setup.ts"] } },
+      {
+        extends: true,
+        // A generous bound for a busy machine: looking elements up by role is slow without a browser.
+        test: { name: "pages", environment: "jsdom", include: ["src/**/*.test.tsx"], setupFiles: ["src/testing/setup.ts"], testTimeout: 30_000 },
+      },
     ],
   },
 }));

@@ -44,7 +44,7 @@ async function walk(page, tag) {
   await page.getByText("Weekly planning").waitFor();
   await shot("3-home");
   await page.getByRole("button", { name: "Schedule" }).click();
-  await page.getByRole("combobox", { name: "Invite" }).fill("grace@example.com, nobody,");
+  await page.getByRole("textbox", { name: "Invite" }).fill("grace@example.com, nobody,");
   await page.getByRole("button", { name: "Schedule meeting" }).click();
   await page.getByText("Give the meeting a title.").waitFor();
   await shot("4-schedule");

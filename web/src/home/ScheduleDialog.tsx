@@ -1,8 +1,7 @@
-import { Button, Group, Select, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { Button, Group, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { parseAddresses } from "../core/addresses.ts";
 import type { Meeting } from "../core/api/types.ts";
 import {
   badAddresses,
@@ -21,6 +20,7 @@ import { span } from "../core/when.ts";
 import { useHub } from "../hub.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
+import { addressesOf, AddressField } from "./AddressField.tsx";
 import { MEETINGS } from "./MeetingList.tsx";
 
 /** Schedules a meeting, or changes one that is. */
@@ -110,6 +110,7 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
             searchable
             allowDeselect={false}
             limit={60}
+            comboboxProps={{ keepMounted: false }}
             nothingFoundMessage={t("schedule.noZone")}
             onChange={(zone) => (zone === null ? undefined : change({ zone }))}
             {...(times !== null && draft.zone !== own
@@ -117,17 +118,14 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
               : {})}
             inputWrapperOrder={["label", "input", "description", "error"]}
           />
-          <TagsInput
+          <AddressField
             label={t("schedule.invitees")}
             description={t("schedule.inviteesHint")}
-            type="email"
-            splitChars={[",", ";", "\n"]}
-            acceptValueOnBlur
-            value={draft.invitees}
             error={complaint("invitees")}
-            searchValue={typed}
-            onSearchChange={setTyped}
-            onChange={(entries) => change({ invitees: addressesOf(entries) })}
+            addresses={draft.invitees}
+            onAddresses={(invitees) => change({ invitees })}
+            typed={typed}
+            onTyped={setTyped}
           />
           <ProblemAlert error={save.error} />
           <Text size="sm" c="dimmed">
@@ -146,10 +144,4 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
       </form>
     </Dialog>
   );
-}
-
-/** One entry for each address, the unreadable ones last. */
-function addressesOf(entries: string[]): string[] {
-  const { good, bad } = parseAddresses(entries.join("\n"));
-  return [...good, ...bad];
 }

@@ -19,7 +19,7 @@ export function RoundButton({ label, icon: Shown, onClick, warn = false, expande
   return (
     <Tooltip label={shortcut === undefined ? label : `${label} (${shortcut.toUpperCase()})`} openDelay={400}>
       <ActionIcon
-        size={46}
+        size="var(--round, 46px)"
         radius="xl"
         variant={warn || on ? "filled" : "default"}
         color={warn ? "red" : "blue"}

@@ -1,0 +1,52 @@
+import { screen, waitFor } from "@testing-library/react";
+import userEvent from "@testing-library/user-event";
+import { expect, test } from "vitest";
+import type { Me, Meeting } from "../core/api/types.ts";
+import { accessible, show } from "../testing/show.tsx";
+import { HomePage } from "./HomePage.tsx";
+
+const me: Me = {
+  person: { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en" },
+  guest: null,
+  server: { name: "Meeting", version: "1", demo: false },
+};
+const plan: Meeting = {
+  id: "7",
+  code: "abc-defg-hij",
+  kind: "scheduled",
+  title: "Plan",
+  begin_at: "2026-11-24T08:00:00Z",
+  end_at: "2026-11-24T09:00:00Z",
+  zone: "UTC",
+  state: "scheduled",
+  owner: { id: "1", name: "Ada" },
+  is_owner: true,
+  link: "https://x.org/m/abc-defg-hij",
+  created_at: "2026-11-23T08:00:00Z",
+};
+
+test("lists what is ahead, and cancels a meeting only after asking", async () => {
+  const cancelled: string[] = [];
+  const user = userEvent.setup();
+  show(<HomePage />, {
+    me: async () => me,
+    meetings: async () => (cancelled.length === 0 ? [plan] : []),
+    cancel: async (code) => {
+      cancelled.push(code);
+    },
+  });
+  expect(await screen.findByRole("link", { name: "Join Plan" })).toHaveAttribute("href", "/m/abc-defg-hij");
+  await accessible();
+  await user.click(screen.getByRole("button", { name: "More for Plan" }));
+  await user.click(await screen.findByRole("menuitem", { name: "Cancel meeting" }));
+  expect(cancelled).toEqual([]);
+  await user.click(await screen.findByRole("button", { name: "Cancel meeting" }));
+  await waitFor(() => expect(cancelled).toEqual(["abc-defg-hij"]));
+  expect(await screen.findByText(/Nothing is planned/)).toBeVisible();
+});
+
+test("offers nothing to cancel to those who are only invited", async () => {
+  show(<HomePage />, { me: async () => me, meetings: async () => [{ ...plan, is_owner: false, owner: { id: "2", name: "Grace" } }] });
+  expect(await screen.findByText(/by Grace/)).toBeVisible();
+  expect(screen.queryByRole("button", { name: "More for Plan" })).toBeNull();
+});
