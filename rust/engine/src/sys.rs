@@ -8,6 +8,7 @@ use std::mem::{MaybeUninit, size_of};
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::Duration;
 
 use libc::{c_int, c_uint, c_void, socklen_t};
 
@@ -171,7 +172,7 @@ pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocke
     Ok(UdpSocket::from(socket))
 }
 
-fn set_option(socket: &OwnedFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+fn set_option(socket: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: reads the bytes of `value`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(
@@ -296,6 +297,8 @@ impl Headers {
         header.msg_namelen = self.names[at].length;
         header.msg_iov = &raw mut self.vectors[at];
         header.msg_iovlen = 1;
+        header.msg_control = ptr::null_mut();
+        header.msg_controllen = 0;
         header.msg_flags = 0;
     }
 }
@@ -377,11 +380,47 @@ impl Receiver {
     pub fn bytes(&self, at: usize) -> &[u8] {
         &self.buffers[at * self.stride..(at + 1) * self.stride]
     }
+
+    /// The first `count` datagrams, each with who sent it, to be changed independently. Those that did not fit are left out.
+    pub fn datagrams(&mut self, count: usize) -> impl Iterator<Item = (SocketAddr, &mut [u8])> {
+        let (headroom, size) = (self.headroom, self.size);
+        self.buffers
+            .chunks_exact_mut(self.stride)
+            .zip(&self.lengths)
+            .zip(&self.headers.names)
+            .take(count)
+            .filter_map(move |((buffer, length), name)| {
+                let bytes = buffer.get_mut(headroom..headroom + length)?;
+                (*length <= size).then_some((name.get()?, bytes))
+            })
+    }
 }
+
+/// The control message that has the kernel cut one long datagram into equal ones (UDP_SEGMENT, Linux 4.18). Its header is
+/// 16 bytes, the size 2, padded to 24.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct SegmentSize([u8; 24]);
+
+/// So many runs refused one after the other mean that this system cannot cut.
+const MOST_REFUSED_RUNS: u32 = 8;
 
 /// Sends batches of datagrams.
 pub struct Sender {
     headers: Headers,
+    segment_sizes: Vec<SegmentSize>,
+    refused_runs: u32,
+}
+
+/// Datagrams to one address, back to back, all of `segment` bytes but the last, which may be shorter.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'d> {
+    /// Where to.
+    pub to: SocketAddr,
+    /// All of them.
+    pub bytes: &'d [u8],
+    /// The length of each but the last.
+    pub segment: usize,
 }
 
 impl Sender {
@@ -389,7 +428,106 @@ impl Sender {
     pub fn new(batch: usize) -> Self {
         Self {
             headers: Headers::new(batch),
+            segment_sizes: vec![SegmentSize([0; 24]); batch],
+            refused_runs: 0,
         }
+    }
+
+    /// Whether runs are left to the kernel to cut; false once it has refused too often.
+    pub fn cuts(&self) -> bool {
+        self.refused_runs < MOST_REFUSED_RUNS
+    }
+
+    /// Sends runs from one socket: one walk through the kernel's stack for each. Where the kernel refuses to cut, we do. Says
+    /// how many datagrams were refused.
+    pub fn send_runs<'d>(
+        &mut self,
+        socket: &UdpSocket,
+        runs: impl IntoIterator<Item = Run<'d>>,
+    ) -> usize {
+        let mut refused = 0;
+        let mut pending: Vec<Run<'d>> = Vec::with_capacity(self.headers.messages.len());
+        for run in runs {
+            let cut = run.segment < run.bytes.len();
+            if cut && !self.cuts() {
+                refused += self.send_pending(socket, &mut pending);
+                refused += self.send(socket, datagrams_of(run));
+                continue;
+            }
+            let at = pending.len();
+            self.headers.names[at].set(run.to);
+            self.headers
+                .point(at, run.bytes.as_ptr().cast_mut(), run.bytes.len());
+            if cut {
+                self.cut(at, run.segment);
+            }
+            pending.push(run);
+            if pending.len() == self.headers.messages.len() {
+                refused += self.send_pending(socket, &mut pending);
+            }
+        }
+        refused + self.send_pending(socket, &mut pending)
+    }
+
+    /// Attaches the segment size to message `at`.
+    fn cut(&mut self, at: usize, segment: usize) {
+        let header = &mut self.headers.messages[at].msg_hdr;
+        header.msg_control = self.segment_sizes[at].0.as_mut_ptr().cast();
+        // SAFETY: CMSG_SPACE and CMSG_LEN only calculate. CMSG_FIRSTHDR gives the beginning of `segment_sizes[at]`, which is
+        // aligned for a cmsghdr and has room for one with two bytes behind it (checked at compile time below).
+        unsafe {
+            header.msg_controllen = libc::CMSG_SPACE(2) as usize;
+            let control = libc::CMSG_FIRSTHDR(header);
+            (*control).cmsg_level = libc::SOL_UDP;
+            (*control).cmsg_type = libc::UDP_SEGMENT;
+            (*control).cmsg_len = libc::CMSG_LEN(2) as usize;
+            ptr::write_unaligned(libc::CMSG_DATA(control).cast::<u16>(), segment as u16);
+        }
+    }
+
+    /// Sends what is pointed to, and again piece by piece what the kernel would not cut.
+    fn send_pending(&mut self, socket: &UdpSocket, pending: &mut Vec<Run<'_>>) -> usize {
+        let mut refused = 0;
+        let mut sent = 0;
+        while sent < pending.len() {
+            let messages = &mut self.headers.messages[sent..pending.len()];
+            // SAFETY: as in `send_pointed`; the control messages are ours and live as long as `self`.
+            let result = unsafe {
+                libc::sendmmsg(
+                    socket.as_raw_fd(),
+                    messages.as_mut_ptr(),
+                    messages.len() as c_uint,
+                    libc::MSG_DONTWAIT,
+                )
+            };
+            match checked(result) {
+                Ok(number) => {
+                    let number = number.max(1) as usize;
+                    if pending[sent..sent + number].iter().any(is_cut) {
+                        self.refused_runs = 0;
+                    }
+                    sent += number;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    refused += pending[sent..].iter().map(count_of).sum::<usize>();
+                    break;
+                }
+                // It is about the first of them: EINVAL, EIO or EMSGSIZE when it cannot be cut.
+                Err(_) => {
+                    let run = pending[sent];
+                    sent += 1;
+                    if is_cut(&run) {
+                        self.refused_runs += 1;
+                        refused += send_singly(socket, run);
+                    } else {
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        pending.clear();
+        refused
     }
 
     /// Sends datagrams from one socket, as many as there are; says how many the kernel refused.
@@ -443,4 +581,53 @@ impl Sender {
         }
         refused
     }
+}
+
+const _: () = assert!(
+    // SAFETY: only calculates.
+    unsafe { libc::CMSG_SPACE(2) } as usize <= size_of::<SegmentSize>()
+);
+
+fn is_cut(run: &Run<'_>) -> bool {
+    run.segment < run.bytes.len()
+}
+
+fn count_of(run: &Run<'_>) -> usize {
+    run.bytes.len().div_ceil(run.segment.max(1))
+}
+
+fn datagrams_of(run: Run<'_>) -> impl Iterator<Item = (SocketAddr, &[u8])> {
+    run.bytes
+        .chunks(run.segment.max(1))
+        .map(move |bytes| (run.to, bytes))
+}
+
+fn send_singly(socket: &UdpSocket, run: Run<'_>) -> usize {
+    datagrams_of(run)
+        .filter(|(to, bytes)| socket.send_to(bytes, to).is_err())
+        .count()
+}
+
+/// Asks for so many bytes of SO_SNDBUF, beyond the system's limit where we may.
+pub fn set_send_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<()> {
+    let size = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+    set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size)
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, size))
+}
+
+/// CPU time the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes the one timespec, which outlives the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Asks that the calling thread goes before others (negative nice, CAP_SYS_NICE or LimitNICE); false when not permitted.
+pub fn go_first(nice: i32) -> bool {
+    // SAFETY: takes no pointers. On Linux the id 0 is the calling thread's.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) == 0 }
 }

@@ -13,11 +13,11 @@ use pyo3::types::PyBytes;
 /// (worker, listener, host, port): a client as the engine knows it.
 type PyClient = (usize, u8, String, u16);
 
-/// A request as (client, packet), or the text of a trouble.
+/// A request as (client, packet), or a trouble as (text,).
 #[derive(IntoPyObject)]
 enum Heard<'py> {
     Request((PyClient, Bound<'py, PyBytes>)),
-    Trouble(String),
+    Trouble((String,)),
 }
 
 /// A running relay: sockets and threads from construction to `close()`.
@@ -107,7 +107,7 @@ impl Relay {
                 );
                 Heard::Request((client, PyBytes::new(py, &packet)))
             }
-            Event::Trouble(text) => Heard::Trouble(text),
+            Event::Trouble(text) => Heard::Trouble((text,)),
         };
         events.into_iter().map(heard).collect()
     }

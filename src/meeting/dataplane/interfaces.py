@@ -91,10 +91,17 @@ class ILink(Interface):
         URI.
         """
 
-    def open_channel(label: str, *, ordered: bool = True, max_retransmits: int | None = None) -> None:
-        """Open a data channel in-band (RFC 8832), as soon as SCTP is up; a second time is a no-op.
+    def open_channel(
+        label: str,
+        *,
+        ordered: bool = True,
+        max_retransmits: int | None = None,
+        negotiated: int | None = None,
+    ) -> None:
+        """Open a data channel, as soon as SCTP is up; a second time is a no-op.
 
-        A channel of that label which the peer opened meanwhile serves as well.
+        In-band (RFC 8832), or with the stream id both sides agreed on (`negotiated`). A channel of that label which
+        the peer opened meanwhile serves as well.
         """
 
     def send(label: str, data: bytes, *, binary: bool = True) -> None:
@@ -205,8 +212,8 @@ class IRelay(Interface):
 
     addresses: Sequence[tuple[str, int]] = Attribute("(host, port) clients come to, as bound; empty before start().")
 
-    async def start() -> None:
-        """Open the sockets, start the threads. Raises OSError with the address in its text."""
+    def start(listener: IRelayListener) -> None:
+        """Open the sockets, start the threads. Raises OSError, StaleBuild."""
 
     def allocate(
         client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.internet.interfaces import IReactorFDSet
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from meeting.dataplane import freshness
 from meeting.dataplane.errors import LimitReached
+from meeting.dataplane.events import EventReader
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
 from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits
 
@@ -26,6 +28,8 @@ __all__ = ["Relay"]
 class Relay:
     """The real one. Nothing is open and no thread runs before `start()`: threads do not survive twistd's fork."""
 
+    _log = Logger()
+
     def __init__(
         self,
         reactor: Any,
@@ -34,7 +38,6 @@ class Relay:
         relay: Sequence[str],
         ports: tuple[int, int],
         realm: str,
-        listener: IRelayListener,
         limits: RelayLimits | None = None,
         workers: int = 1,
     ) -> None:
@@ -44,18 +47,18 @@ class Relay:
         self._relay = list(relay)
         self._ports = ports
         self._realm = realm
-        self._listener = listener
         self._limits = limits or RelayLimits()
         self._workers = workers
         self._ids = count(1)
         self._engine: _native.Relay | None = None
-        self._events: _Events | None = None
+        self._events: EventReader | None = None
         self.addresses: Sequence[tuple[str, int]] = ()
 
-    async def start(self) -> None:
+    def start(self, listener: IRelayListener) -> None:
         """Open the sockets, start the threads."""
         from meeting.dataplane import _native
 
+        freshness.check(_native.SOURCE_HASH)
         self._engine = _native.Relay(
             listen=self._listen,
             relay=self._relay,
@@ -69,8 +72,19 @@ class Relay:
             requests_per_second=self._limits.requests_per_second,
         )
         self.addresses = self._engine.addresses()
-        self._events = _Events(self._engine, self._listener)
+        self._events = EventReader(self._engine.fileno(), self._engine.take_events, partial(self._hear, listener))
         self._reactor.addReader(self._events)
+
+    def _hear(self, listener: IRelayListener, event: tuple[Any, ...]) -> None:
+        # One event that cannot be dealt with must not take the rest of the batch along.
+        try:
+            if len(event) == 1:
+                listener.trouble(event[0])
+            else:
+                client, data = event
+                listener.request(RelayClient(*client), data)
+        except Exception:
+            self._log.failure("an event of the relay could not be dealt with")
 
     def allocate(
         self, client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
@@ -125,39 +139,6 @@ class _Allocation:
 
     def close(self) -> None:
         self._engine.delete(self._worker, self.id)
-
-
-@implementer(IReadDescriptor)
-class _Events:
-    """Reads what the threads have to say, a batch at a time."""
-
-    _log = Logger()
-
-    def __init__(self, engine: _native.Relay, listener: IRelayListener) -> None:
-        self._engine = engine
-        self._listener = listener
-        self._descriptor = engine.fileno()
-
-    def logPrefix(self) -> str:
-        return "relay"
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def doRead(self) -> None:
-        for event in self._engine.take_events():
-            # One event that cannot be dealt with must not take the rest of the batch along.
-            try:
-                if isinstance(event, str):
-                    self._listener.trouble(event)
-                else:
-                    client, data = event
-                    self._listener.request(RelayClient(*client), data)
-            except Exception:
-                self._log.failure("an event of the relay could not be dealt with")
-
-    def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops, or lost the descriptor; `Relay.close` does what there is to do."""
 
 
 def _milliseconds(seconds: float) -> int:

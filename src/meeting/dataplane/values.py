@@ -110,14 +110,17 @@ class SourceStatistics:
     """The Link's id."""
     packets: int
     bytes: int
+    ignored: int
+    """Packets that went no further: duplicates, probes, payload types that were not agreed."""
     lost: int
-    """Packets never received (RFC 3550 §6.4.1 cumulative number of packets lost)."""
-    jitter: float
-    """Seconds (RFC 3550 §6.4.1)."""
+    """Packets that never came, although asked for again."""
     nacks_sent: int
-    """Packets asked for again."""
+    """Times a missing packet was asked for."""
+    repaired: int
+    """Missing packets that came after having been asked for."""
     plis_sent: int
     """Key frames asked for."""
+    key_frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +201,6 @@ class RelayCounters:
     """Totals since the Relay started."""
 
     totals: Mapping[str, int]
-    """to_peers, to_peers_bytes, to_clients, to_clients_bytes, bindings, challenges, requests so far; allocations now."""
+    """to_peers, to_peers_bytes, to_clients, to_clients_bytes, bindings, challenges, requests; allocations now."""
     dropped: Mapping[str, int]
     """By cause: docs/protocols/dataplane.md lists them."""

@@ -1,0 +1,562 @@
+//! The media thread's whole state, and how commands change it. Datagrams come in through [`ingress`](super::ingress), time
+//! through [`upkeep`](super::upkeep).
+//!
+//! Publisher's state (`inbound`, Sources) and subscriber's state (`outbound`, Sinks) of a Link are kept apart already: the
+//! first belongs to the thread that receives, the second to a forwarder when there are several.
+
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use meeting_bwe::{ArrivalRecorder, ReceiverEstimate};
+use meeting_forward::{Demux, Departure, Kind, Reception, Sink, Source, SourceConfig, SourceId};
+use meeting_link::{Credentials, Fingerprint, Identity, Limits, Link};
+use meeting_rtp::{ExtensionMap, NtpClock};
+use meeting_srtp::{Inbound, Outbound};
+use slab::Slab;
+
+use super::command::{Command, Congestion, Id};
+use super::event::{Event, Events};
+use super::exit::Exit;
+use super::schedule::Schedule;
+use super::statistics::Counters;
+
+/// Where a Source's place ends and its serial number begins in the name the forwarding machines know it by. They must never
+/// see a name twice; places are used again.
+const PLACE_BITS: u32 = 24;
+/// What a sender without transport-wide feedback may send, in bit/s: enough for three layers of a camera and a screen.
+const ESTIMATE: (u64, u64) = (150_000, 8_000_000);
+
+/// One peer connection with all that hangs on it.
+pub(super) struct LinkState {
+    pub id: Id,
+    pub machine: Link,
+    pub ufrags: Vec<String>,
+    /// Where media goes, and from which socket.
+    pub path: Option<(SocketAddr, usize)>,
+    pub inbound: Option<Inbound>,
+    pub outbound: Option<Outbound>,
+    pub demux: Demux,
+    pub reception: Arc<Reception>,
+    pub congestion: Receipt,
+    pub departure: Departure,
+    pub sources: Vec<usize>,
+    pub sinks: Vec<usize>,
+    /// A second use of an SSRC would repeat packet indices under one key (RFC 7714 §8.1).
+    pub used_ssrcs: HashSet<u32>,
+    pub packets_received: u64,
+    pub bytes_received: u64,
+    pub packets_sent: u64,
+    pub bytes_sent: u64,
+    pub refused: u64,
+}
+
+/// What we tell the sender about what arrives.
+pub(super) enum Receipt {
+    None,
+    TransportWide(ArrivalRecorder),
+    Estimate(ReceiverEstimate),
+}
+
+pub(super) struct SourceState {
+    pub id: Id,
+    pub name: SourceId,
+    pub link: usize,
+    pub machine: Source,
+    /// Places of the Sinks that get its packets: those it feeds, and those that wait for it to begin.
+    pub sinks: Vec<usize>,
+    pub speaking: bool,
+}
+
+pub(super) struct SinkState {
+    pub id: Id,
+    pub link: usize,
+    pub machine: Sink,
+    pub ssrc: u32,
+    /// Places of the Sources that have it in their list: at most the one that flows and the one awaited.
+    pub attached: Vec<usize>,
+    pub lost: i64,
+    pub nacks_received: u64,
+    pub plis_received: u64,
+}
+
+/// The peer behind an address, and the socket it comes by.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub link: usize,
+    pub socket: usize,
+}
+
+pub(super) struct Plane {
+    pub identity: Identity,
+    pub limits: Limits,
+    pub clock: NtpClock,
+    pub began: Instant,
+    pub links: Slab<LinkState>,
+    pub sources: Slab<SourceState>,
+    pub sinks: Slab<SinkState>,
+    pub link_ids: HashMap<Id, usize>,
+    pub source_ids: HashMap<Id, usize>,
+    pub sink_ids: HashMap<Id, usize>,
+    pub ufrags: HashMap<String, usize>,
+    pub addresses: HashMap<SocketAddr, Place>,
+    pub schedule: Schedule,
+    /// Links something happened to in this turn; visited before it ends.
+    pub touched: Vec<usize>,
+    /// Sinks that may have completed a switch.
+    pub switching: Vec<usize>,
+    pub counters: Counters,
+    pub events: Events,
+    pub exits: Vec<Exit>,
+    /// Whose affairs are being seen to: who is to blame for a panic.
+    pub current: Option<usize>,
+    serial: u64,
+}
+
+impl Plane {
+    pub(super) fn new(
+        identity: Identity,
+        limits: Limits,
+        clock: NtpClock,
+        began: Instant,
+        events: Events,
+        exits: Vec<Exit>,
+    ) -> Self {
+        Self {
+            identity,
+            limits,
+            clock,
+            began,
+            links: Slab::new(),
+            sources: Slab::new(),
+            sinks: Slab::new(),
+            link_ids: HashMap::new(),
+            source_ids: HashMap::new(),
+            sink_ids: HashMap::new(),
+            ufrags: HashMap::new(),
+            addresses: HashMap::new(),
+            schedule: Schedule::default(),
+            touched: Vec::new(),
+            switching: Vec::new(),
+            counters: Counters::default(),
+            events,
+            exits,
+            current: None,
+            serial: 0,
+        }
+    }
+
+    /// Runs a part of a turn. If it panics, the Link it was about is closed and told of, and all others go on.
+    pub(super) fn guarded(&mut self, what: &str, run: impl FnOnce(&mut Self)) {
+        self.current = None;
+        if catch_unwind(AssertUnwindSafe(|| run(self))).is_ok() {
+            return;
+        }
+        self.counters.panics += 1;
+        let culprit = self
+            .current
+            .take()
+            .and_then(|at| Some((at, self.links.get(at)?.id)));
+        self.events.state(Event::Trouble(match culprit {
+            Some((_, id)) => {
+                format!("the data plane failed in {what} of link {id}, which is closed now")
+            }
+            None => format!("the data plane failed in {what}"),
+        }));
+        if let Some((at, id)) = culprit {
+            // Its machines may be in pieces: nothing of theirs is called any more.
+            self.remove_link(at);
+            self.events.state(Event::LinkClosed {
+                link: id,
+                reason: "internal error".to_owned(),
+            });
+        }
+        self.touched.retain(|at| self.links.contains(*at));
+    }
+
+    /// Does what the control side asks. False when that is to end.
+    pub(super) fn execute(&mut self, now: Instant, command: Command) -> bool {
+        match command {
+            Command::AddLink {
+                link,
+                credentials,
+                fingerprint,
+            } => self.add_link(now, link, credentials, fingerprint),
+            Command::SetRemote { link, fingerprint } => self.with_link(link, |link, _| {
+                link.machine.set_remote_fingerprint(now, fingerprint)
+            }),
+            Command::Configure {
+                link,
+                codecs,
+                extensions,
+                congestion,
+            } => self.configure(now, link, Reception::new(extensions, codecs), congestion),
+            Command::AddSource {
+                link,
+                source,
+                mid,
+                kind,
+                rid,
+                ssrcs,
+            } => self.add_source(link, source, &mid, kind, rid.as_deref(), ssrcs),
+            Command::AddSink { link, sink, config } => self.add_sink(link, sink, *config),
+            Command::Feed { sink, source } => self.feed(now, sink, source),
+            Command::RequestKeyFrame { source } => match self.source_ids.get(&source) {
+                Some(at) => self.request_key_frame(now, *at),
+                None => self.counters.unknown_id += 1,
+            },
+            Command::OpenChannel {
+                link,
+                label,
+                settings,
+            } => self.with_link(link, |link, _| {
+                link.machine.open_channel(now, &label, settings)
+            }),
+            Command::Send {
+                links,
+                label,
+                data,
+                binary,
+            } => {
+                for link in links {
+                    self.with_link(link, |link, _| {
+                        link.machine.send(now, &label, data.clone(), binary)
+                    });
+                }
+            }
+            Command::RestartIce { link, credentials } => self.restart_ice(link, credentials),
+            Command::CloseLink { link } => self.close_link(now, link),
+            Command::CloseSource { source } => match self.source_ids.get(&source) {
+                Some(at) => self.remove_source(*at),
+                None => self.counters.unknown_id += 1,
+            },
+            Command::CloseSink { sink } => match self.sink_ids.get(&sink) {
+                Some(at) => self.remove_sink(*at),
+                None => self.counters.unknown_id += 1,
+            },
+            Command::Shutdown => {
+                let all: Vec<Id> = self.link_ids.keys().copied().collect();
+                for link in all {
+                    self.close_link(now, link);
+                }
+                return false;
+            }
+            #[cfg(test)]
+            Command::Panic { link } => self.with_link(link, |_, _| panic!("as asked")),
+        }
+        true
+    }
+
+    /// Does something with a Link and has it visited afterwards.
+    fn with_link(&mut self, id: Id, run: impl FnOnce(&mut LinkState, usize)) {
+        let Some(at) = self.link_ids.get(&id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        self.current = Some(at);
+        run(&mut self.links[at], at);
+        self.touched.push(at);
+    }
+
+    fn add_link(
+        &mut self,
+        now: Instant,
+        id: Id,
+        credentials: Credentials,
+        fingerprint: Option<Fingerprint>,
+    ) {
+        let ufrag = credentials.ufrag().to_owned();
+        if self.link_ids.contains_key(&id) || self.ufrags.contains_key(&ufrag) {
+            self.events.state(Event::LinkClosed {
+                link: id,
+                reason: "its ufrag is in use".to_owned(),
+            });
+            return;
+        }
+        let mut machine = Link::new(now, self.identity.clone(), credentials, self.limits.clone());
+        if let Some(fingerprint) = fingerprint {
+            machine.set_remote_fingerprint(now, fingerprint);
+        }
+        let extensions = ExtensionMap::default();
+        let at = self.links.insert(LinkState {
+            id,
+            machine,
+            ufrags: vec![ufrag.clone()],
+            path: None,
+            inbound: None,
+            outbound: None,
+            demux: Demux::new(extensions),
+            reception: Arc::new(Reception::new(extensions, [])),
+            congestion: Receipt::None,
+            departure: Departure::default(),
+            sources: Vec::new(),
+            sinks: Vec::new(),
+            used_ssrcs: HashSet::new(),
+            packets_received: 0,
+            bytes_received: 0,
+            packets_sent: 0,
+            bytes_sent: 0,
+            refused: 0,
+        });
+        self.link_ids.insert(id, at);
+        self.ufrags.insert(ufrag, at);
+        self.touched.push(at);
+    }
+
+    fn configure(&mut self, now: Instant, id: Id, reception: Reception, congestion: Congestion) {
+        let Some(at) = self.link_ids.get(&id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        let link = &mut self.links[at];
+        link.demux.configure(reception.extensions);
+        link.reception = Arc::new(reception);
+        match (congestion, &link.congestion) {
+            (Congestion::None, _) => link.congestion = Receipt::None,
+            (Congestion::TransportWide, Receipt::TransportWide(_))
+            | (Congestion::ReceiverEstimate, Receipt::Estimate(_)) => {}
+            (Congestion::TransportWide, _) => {
+                link.congestion = Receipt::TransportWide(ArrivalRecorder::new(now));
+            }
+            (Congestion::ReceiverEstimate, _) => {
+                let (floor, ceiling) = ESTIMATE;
+                link.congestion = Receipt::Estimate(ReceiverEstimate::new(floor, ceiling));
+            }
+        }
+        for source in &link.sources {
+            self.sources[*source]
+                .machine
+                .configure(Arc::clone(&link.reception));
+        }
+    }
+
+    fn add_source(
+        &mut self,
+        link_id: Id,
+        id: Id,
+        mid: &str,
+        kind: Kind,
+        rid: Option<&str>,
+        ssrcs: Vec<u32>,
+    ) {
+        let Some(link_at) = self.link_ids.get(&link_id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        self.serial += 1;
+        let entry = self.sources.vacant_entry();
+        let at = entry.key();
+        let name = self.serial << PLACE_BITS | at as u64;
+        let link = &mut self.links[link_at];
+        entry.insert(SourceState {
+            id,
+            name,
+            link: link_at,
+            machine: Source::new(
+                SourceConfig::new(name, kind, link_id),
+                Arc::clone(&link.reception),
+            ),
+            sinks: Vec::new(),
+            speaking: false,
+        });
+        link.demux.add(name, mid, rid, ssrcs);
+        link.sources.push(at);
+        self.source_ids.insert(id, at);
+    }
+
+    fn add_sink(&mut self, link_id: Id, id: Id, config: meeting_forward::SinkConfig) {
+        let Some(link_at) = self.link_ids.get(&link_id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        let link = &mut self.links[link_at];
+        for ssrc in [Some(config.ssrc), config.rtx_ssrc].into_iter().flatten() {
+            if !link.used_ssrcs.insert(ssrc) {
+                self.events.state(Event::Trouble(format!(
+                    "sink {id} of link {link_id} is refused: SSRC {ssrc} was used before on this link"
+                )));
+                return;
+            }
+        }
+        let at = self.sinks.insert(SinkState {
+            id,
+            link: link_at,
+            ssrc: config.ssrc,
+            machine: Sink::new(config),
+            attached: Vec::new(),
+            lost: 0,
+            nacks_received: 0,
+            plis_received: 0,
+        });
+        link.sinks.push(at);
+        self.sink_ids.insert(id, at);
+    }
+
+    fn feed(&mut self, now: Instant, sink_id: Id, source_id: Option<Id>) {
+        let Some(at) = self.sink_ids.get(&sink_id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        let source = match source_id.map(|id| self.source_ids.get(&id).copied()) {
+            // The Source has gone meanwhile: silence.
+            Some(None) => {
+                self.counters.unknown_id += 1;
+                None
+            }
+            Some(found) => found,
+            None => None,
+        };
+        let sink = &mut self.sinks[at];
+        sink.machine
+            .feed(source.map(|place| self.sources[place].name));
+        if let Some(place) = source
+            && !sink.attached.contains(&place)
+        {
+            sink.attached.push(place);
+            self.sources[place].sinks.push(at);
+        }
+        self.detach(at);
+        self.switching.push(at);
+        self.pass_key_frame_request(now, at);
+    }
+
+    /// Takes a Sink off the lists of Sources it neither sends nor awaits.
+    pub(super) fn detach(&mut self, at: usize) {
+        let Some(sink) = self.sinks.get_mut(at) else {
+            return;
+        };
+        let needed = [sink.machine.flowing(), sink.machine.wanted()];
+        let sources = &mut self.sources;
+        sink.attached.retain(|place| {
+            let Some(source) = sources.get_mut(*place) else {
+                return false;
+            };
+            let keep = needed.contains(&Some(source.name));
+            if !keep {
+                source.sinks.retain(|other| *other != at);
+            }
+            keep
+        });
+    }
+
+    /// What a Sink says it needs is asked of the publisher.
+    pub(super) fn pass_key_frame_request(&mut self, now: Instant, at: usize) {
+        if let Some(name) = self.sinks[at].machine.take_key_frame_request()
+            && let Some(place) = place_of(&self.sources, name)
+        {
+            self.request_key_frame(now, place);
+        }
+    }
+
+    pub(super) fn request_key_frame(&mut self, now: Instant, at: usize) {
+        let source = &mut self.sources[at];
+        source.machine.request_key_frame(now);
+        self.touched.push(source.link);
+    }
+
+    fn restart_ice(&mut self, id: Id, credentials: Credentials) {
+        let Some(at) = self.link_ids.get(&id).copied() else {
+            self.counters.unknown_id += 1;
+            return;
+        };
+        let ufrag = credentials.ufrag().to_owned();
+        if self.ufrags.contains_key(&ufrag) {
+            self.events.state(Event::Trouble(format!(
+                "link {id} keeps its ICE credentials: the new ufrag is in use"
+            )));
+            return;
+        }
+        let link = &mut self.links[at];
+        link.machine.restart_ice(credentials);
+        link.ufrags.push(ufrag.clone());
+        // The machine itself keeps two generations.
+        if link.ufrags.len() > 2 {
+            let old = link.ufrags.remove(0);
+            self.ufrags.remove(&old);
+        }
+        self.ufrags.insert(ufrag, at);
+    }
+
+    fn close_link(&mut self, now: Instant, id: Id) {
+        let Some(at) = self.link_ids.get(&id).copied() else {
+            // It may have closed by itself, with the event on its way.
+            self.counters.unknown_id += 1;
+            return;
+        };
+        self.current = Some(at);
+        self.links[at].machine.close(now);
+        self.send_waiting(at, 0);
+        self.remove_link(at);
+    }
+
+    /// Forgets a Link with all that is its.
+    pub(super) fn remove_link(&mut self, at: usize) {
+        let Some(link) = self.links.try_remove(at) else {
+            return;
+        };
+        self.link_ids.remove(&link.id);
+        for ufrag in &link.ufrags {
+            self.ufrags.remove(ufrag);
+        }
+        for address in link.machine.addresses() {
+            if self
+                .addresses
+                .get(address)
+                .is_some_and(|place| place.link == at)
+            {
+                self.addresses.remove(address);
+            }
+        }
+        for source in link.sources {
+            self.forget_source(source);
+        }
+        for sink in link.sinks {
+            self.forget_sink(sink);
+        }
+    }
+
+    fn remove_source(&mut self, at: usize) {
+        let link = &mut self.links[self.sources[at].link];
+        link.sources.retain(|other| *other != at);
+        link.demux.remove(self.sources[at].name);
+        self.forget_source(at);
+    }
+
+    fn forget_source(&mut self, at: usize) {
+        let Some(source) = self.sources.try_remove(at) else {
+            return;
+        };
+        self.source_ids.remove(&source.id);
+        for sink in source.sinks {
+            if let Some(sink) = self.sinks.get_mut(sink) {
+                sink.attached.retain(|other| *other != at);
+            }
+        }
+    }
+
+    fn remove_sink(&mut self, at: usize) {
+        let link = &mut self.links[self.sinks[at].link];
+        link.sinks.retain(|other| *other != at);
+        self.forget_sink(at);
+    }
+
+    fn forget_sink(&mut self, at: usize) {
+        let Some(sink) = self.sinks.try_remove(at) else {
+            return;
+        };
+        self.sink_ids.remove(&sink.id);
+        for source in sink.attached {
+            if let Some(source) = self.sources.get_mut(source) {
+                source.sinks.retain(|other| *other != at);
+            }
+        }
+    }
+}
+
+/// Where the Source with this name is, if it still is.
+pub(super) fn place_of(sources: &Slab<SourceState>, name: SourceId) -> Option<usize> {
+    let at = (name & ((1 << PLACE_BITS) - 1)) as usize;
+    (sources.get(at)?.name == name).then_some(at)
+}

@@ -1,0 +1,11 @@
+//! Participants without a browser, over real sockets: for the engine's own tests and for measuring it.
+//!
+//! [`Participant`] joins a Port by ICE, DTLS and SRTP and then sends and receives RTP. [`media`] makes packets of the shape
+//! a camera and a microphone have. [`bare`] does the work of an SFU and nothing else, to compare with.
+#![forbid(unsafe_code)]
+
+pub mod bare;
+pub mod media;
+mod participant;
+
+pub use participant::{Identities, Participant};

@@ -1,0 +1,212 @@
+//! The load generator of tests/bench: `meeting-load join …` or `meeting-load bare …`; see the README there.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use meeting_engine::sys::Epoll;
+use meeting_link::{Identity, Remote};
+use meeting_load::media::{Camera, age};
+use meeting_load::{Identities, Participant, bare};
+
+/// How long all together may take to connect.
+const CONNECT: Duration = Duration::from_secs(20);
+/// Between looks at everybody, when nothing comes.
+const IDLE_MS: u64 = 5;
+
+type Failure = Box<dyn Error>;
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let mode = arguments.next().unwrap_or_default();
+    let options: HashMap<String, String> = arguments
+        .filter_map(|argument| {
+            let (name, value) = argument.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect();
+    match mode.as_str() {
+        "join" => join(&options),
+        "bare" => compare(&options),
+        _ => Err("meeting-load join|bare name=value …".into()),
+    }
+}
+
+fn option<'o>(options: &'o HashMap<String, String>, name: &str) -> Result<&'o str, Failure> {
+    Ok(options
+        .get(name)
+        .ok_or_else(|| format!("{name}=… is missing"))?)
+}
+
+/// What the subscribers of a round saw.
+#[derive(Default)]
+struct Seen {
+    packets: u64,
+    ages: Vec<Duration>,
+}
+
+impl Seen {
+    fn packet(&mut self, bytes: &[u8], epoch: Instant) {
+        self.packets += 1;
+        self.ages.extend(age(bytes, epoch));
+    }
+
+    fn print(&mut self, sent: u64, subscribers: u64) {
+        self.ages.sort_unstable();
+        let at = |share: f64| {
+            let place = (self.ages.len() as f64 * share) as usize;
+            self.ages
+                .get(place)
+                .map_or(0.0, |age| age.as_secs_f64() * 1e6)
+        };
+        println!("sent {sent}");
+        println!("expected {}", sent * subscribers);
+        println!("received {}", self.packets);
+        println!("p50_us {:.1}", at(0.50));
+        println!("p99_us {:.1}", at(0.99));
+    }
+}
+
+/// Joins a Port: the first participant publishes, the others receive.
+fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
+    let subscribers: usize = option(options, "subscribers")?.parse()?;
+    let seconds: f64 = option(options, "seconds")?.parse()?;
+    let own = Identity::new(
+        std::fs::read(option(options, "certificate")?)?,
+        std::fs::read(option(options, "key")?)?,
+    )?;
+    let epoch = Instant::now();
+    let mut everybody = (0..=subscribers)
+        .map(|number| {
+            let who = Identities {
+                remote: Remote {
+                    address: option(options, "server")?.parse()?,
+                    ufrag: option(options, "ufrag")?.replace("{}", &number.to_string()),
+                    password: option(options, "password")?.replace("{}", &number.to_string()),
+                    fingerprint: option(options, "fingerprint")?.parse()?,
+                },
+                own: own.clone(),
+                ufrag: format!("load{number}"),
+            };
+            Ok(Participant::new(who, number as u64 + 1, epoch)?)
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let mut epoll = Epoll::new(everybody.len())?;
+    for (token, participant) in (0..).zip(&everybody) {
+        epoll.watch(participant.socket(), token)?;
+    }
+    let mut ready = Vec::new();
+    while !everybody.iter().all(Participant::is_connected) {
+        epoll.wait(IDLE_MS, &mut ready)?;
+        let now = Instant::now();
+        everybody
+            .iter_mut()
+            .for_each(|participant| participant.turn(now, |_| {}));
+        if now > epoch + CONNECT {
+            return Err("not everybody connected in time".into());
+        }
+    }
+    println!("connected {}", everybody.len());
+    let begin = Instant::now();
+    let mut camera = Camera::new(begin);
+    let mut seen = Seen::default();
+    let end = begin + Duration::from_secs_f64(seconds);
+    loop {
+        let now = Instant::now();
+        if now < end {
+            let publisher = &everybody[0];
+            camera.write_due(now, epoch, |buffer, packet| {
+                publisher.send_rtp(buffer, packet.header, packet.len, packet.index);
+            });
+        } else if now > end + Duration::from_millis(200) {
+            break;
+        }
+        let patience = camera.deadline().saturating_duration_since(now).as_millis() as u64;
+        epoll.wait(patience.min(IDLE_MS), &mut ready)?;
+        let now = Instant::now();
+        for token in ready.drain(..) {
+            everybody[token as usize].turn(now, |bytes| seen.packet(bytes, epoch));
+        }
+        for participant in &mut everybody {
+            if participant.client().next_deadline() <= now {
+                participant.turn(now, |bytes| seen.packet(bytes, epoch));
+            }
+        }
+    }
+    seen.print(camera.written(), subscribers as u64);
+    let now = Instant::now();
+    for participant in &mut everybody {
+        participant.client().close(now);
+        participant.flush();
+    }
+    Ok(())
+}
+
+/// The same traffic through [`bare::forward`] in a thread of its own.
+fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
+    let subscribers: usize = option(options, "subscribers")?.parse()?;
+    let seconds: f64 = option(options, "seconds")?.parse()?;
+    let epoch = Instant::now();
+    let server = UdpSocket::bind("127.0.0.1:0")?;
+    server.set_nonblocking(true)?;
+    let server_address = server.local_addr()?;
+    let sockets = (0..subscribers)
+        .map(|_| {
+            let socket = UdpSocket::bind("127.0.0.1:0")?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
+        })
+        .collect::<std::io::Result<Vec<_>>>()?;
+    let addresses = sockets
+        .iter()
+        .map(UdpSocket::local_addr)
+        .collect::<Result<Vec<SocketAddr>, _>>()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let forwarder = std::thread::spawn(move || bare::forward(&server, &addresses, &stopped));
+    let publisher = UdpSocket::bind("127.0.0.1:0")?;
+    publisher.connect(server_address)?;
+    let keys = bare::outbound(0);
+    let mut inbounds: Vec<_> = (1..).take(subscribers).map(bare::inbound).collect();
+    let mut epoll = Epoll::new(subscribers)?;
+    for (token, socket) in (0..).zip(&sockets) {
+        epoll.watch(socket, token)?;
+    }
+    let begin = Instant::now();
+    let end = begin + Duration::from_secs_f64(seconds);
+    let mut camera = Camera::new(begin);
+    let mut seen = Seen::default();
+    let mut ready = Vec::new();
+    loop {
+        let now = Instant::now();
+        if now < end {
+            camera.write_due(now, epoch, |buffer, packet| {
+                if let Ok(len) = keys.protect_rtp(buffer, packet.header, packet.len, packet.index) {
+                    let _ = publisher.send(&buffer[..len]);
+                }
+            });
+        } else if now > end + Duration::from_millis(200) {
+            break;
+        }
+        let patience = camera.deadline().saturating_duration_since(now).as_millis() as u64;
+        epoll.wait(patience.min(IDLE_MS), &mut ready)?;
+        for token in ready.drain(..) {
+            let place = token as usize;
+            let mut buffer = [0; 2048];
+            while let Ok(len) = sockets[place].recv(&mut buffer) {
+                if let Ok((_, len)) = inbounds[place].unprotect_rtp(&mut buffer[..len]) {
+                    seen.packet(&buffer[..len], epoch);
+                }
+            }
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let work = forwarder.join().map_err(|_| "the forwarder failed")??;
+    seen.print(camera.written(), subscribers as u64);
+    println!("forwarded {}", work.forwarded);
+    println!("cpu_ns {}", work.cpu.as_nanos());
+    Ok(())
+}
