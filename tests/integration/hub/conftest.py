@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.mariadb import MariaDb
+from tests.integration.mariadb import PASSWORD, USER, MariaDb
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from tests.support.hub import Hub, MakeHub
 
 DATABASE = "Meeting"
@@ -38,3 +40,13 @@ def make_hub(mariadb: MariaDb) -> Iterator[MakeHub]:
 def hub(make_hub: MakeHub) -> Hub:
     """A demo's hub."""
     return make_hub()
+
+
+@pytest.fixture
+def empty_database(mariadb: MariaDb) -> Iterator[URL]:
+    """The URL of a database that is not there yet."""
+    from meeting.apiserver.database import mysql_url
+
+    yield mysql_url("127.0.0.1", mariadb.port, USER, PASSWORD, "Empty-`one")
+    with mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS `Empty-``one`")

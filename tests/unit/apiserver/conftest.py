@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+
     from tests.support.hub import Hub, MakeHub
 
 
@@ -48,3 +50,11 @@ def make_hub(tmp_path: Path, migrated: Path) -> Iterator[MakeHub]:
 def hub(make_hub: MakeHub) -> Hub:
     """A demo's hub."""
     return make_hub()
+
+
+@pytest.fixture
+def empty_database(tmp_path: Path) -> URL:
+    """The URL of a database with nothing in it."""
+    from meeting.apiserver.database import sqlite_url
+
+    return sqlite_url(tmp_path / "empty.sqlite")

@@ -1,6 +1,6 @@
 """The servers that register with the hub, and which of them serve a meeting."""
 
-from sqlalchemy import Column, Float, Integer, String, Text
+from sqlalchemy import Column, Double, Integer, String, Text
 
 from meeting.apiserver.schema import Id, Moment, table
 
@@ -13,7 +13,7 @@ server = table(
     Column("instance", String(32), nullable=False),
     Column("version", String(64), nullable=False),
     Column("state", String(16), nullable=False),
-    Column("load", Float(53), nullable=False),
+    Column("load", Double, nullable=False),
     #: JSON: a list of address:port, and what is shown to administrators.
     Column("media", Text, nullable=False),
     Column("details", Text, nullable=False),

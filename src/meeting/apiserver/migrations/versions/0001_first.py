@@ -96,7 +96,7 @@ def upgrade() -> None:
         sa.Column("instance", sa.String(length=32), nullable=False),
         sa.Column("version", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("load", sa.Float(precision=53), nullable=False),
+        sa.Column("load", sa.Double(), nullable=False),
         sa.Column("media", sa.Text(), nullable=False),
         sa.Column("details", sa.Text(), nullable=False),
         sa.Column("started_at", schema.Moment(), nullable=False),
@@ -233,47 +233,19 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    with op.batch_alter_table("member", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_member_subject_id"))
-
-    op.drop_table("member")
-    with op.batch_alter_table("invitee", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_invitee_email"))
-
-    op.drop_table("invitee")
-    with op.batch_alter_table("chat_message", schema=None) as batch_op:
-        batch_op.drop_index("ix_chat_message_meeting_id_sent_at")
-
-    op.drop_table("chat_message")
-    with op.batch_alter_table("attendance", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_attendance_left_at"))
-
-    op.drop_table("attendance")
-    with op.batch_alter_table("session", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_session_expires_at"))
-
-    op.drop_table("session")
-    with op.batch_alter_table("meeting", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_meeting_running_since"))
-        batch_op.drop_index(batch_op.f("ix_meeting_owner_id"))
-
-    op.drop_table("meeting")
-    with op.batch_alter_table("sign_in_code", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sign_in_code_expires_at"))
-
-    op.drop_table("sign_in_code")
-    op.drop_table("server")
-    with op.batch_alter_table("rate", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_rate_until"))
-
-    op.drop_table("rate")
-    op.drop_table("person")
-    with op.batch_alter_table("mail", schema=None) as batch_op:
-        batch_op.drop_index("ix_mail_state_due_at")
-
-    op.drop_table("mail")
-    with op.batch_alter_table("guest", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_guest_meeting_id"))
-
-    op.drop_table("guest")
-    op.drop_table("allocation")
+    for name in (
+        "member",
+        "invitee",
+        "chat_message",
+        "attendance",
+        "session",
+        "meeting",
+        "sign_in_code",
+        "server",
+        "rate",
+        "person",
+        "mail",
+        "guest",
+        "allocation",
+    ):
+        op.drop_table(name)  # its indexes go with it
