@@ -1,7 +1,6 @@
 //! The packets of the last second, for answering NACKs: one ring a Source, whatever the number of its Sinks.
 
 use crate::packet::{Feed, Packet};
-use crate::source::describe;
 use crate::{Reception, SourceId};
 use meeting_rtp::Header;
 use std::collections::VecDeque;
@@ -123,7 +122,7 @@ impl History {
             source: self.source,
             epoch: place.epoch,
         };
-        Some(describe(
+        Some(Packet::describe(
             feed,
             sequence,
             header,

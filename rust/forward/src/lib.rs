@@ -6,6 +6,7 @@
 //! no allocation: packets are written into the caller's buffers, `now` is passed in, the next deadline is asked for.
 
 mod clock;
+mod continuity;
 mod demux;
 mod history;
 mod key_frame;
@@ -13,6 +14,7 @@ mod level;
 mod loss;
 mod packet;
 mod reception;
+mod reports;
 mod resend;
 mod sink;
 mod source;

@@ -1,6 +1,7 @@
 //! What passes from a Source to its Sinks.
 
-use crate::SenderClock;
+use crate::reception::Role;
+use crate::{Reception, SenderClock};
 use meeting_rtp::codec::vp8;
 use meeting_rtp::extension::Values;
 use meeting_rtp::{Codec, Header};
@@ -55,5 +56,43 @@ impl<'a> Packet<'a> {
     /// The payload.
     pub fn payload(&self) -> &'a [u8] {
         self.bytes.get(self.header.len..).unwrap_or_default()
+    }
+
+    /// Reads what Sinks need to know of the unpadded media packet `bytes`.
+    pub(crate) fn describe(
+        feed: Feed,
+        sequence: u64,
+        header: Header,
+        bytes: &'a [u8],
+        reception: &Reception,
+        sender_clock: Option<SenderClock>,
+    ) -> Packet<'a> {
+        let parameters = match reception.role(header.payload_type) {
+            Role::Media(place) => reception.codec(place),
+            _ => None,
+        };
+        let codec = parameters.and_then(|parameters| parameters.codec);
+        let payload = bytes.get(header.len..).unwrap_or_default();
+        let vp8 = match codec {
+            Some(Codec::Vp8) => vp8::Descriptor::parse(payload).ok(),
+            _ => None,
+        };
+        let starts_decoding = match codec {
+            Some(Codec::Vp8) => vp8.is_some_and(|descriptor| descriptor.key_frame),
+            // of a codec we do not understand any packet must do
+            codec => codec.is_none_or(|codec| codec.starts_decoding(payload)),
+        };
+        Packet {
+            feed,
+            sequence,
+            header,
+            bytes,
+            extensions: Values::parse(&header, bytes, &reception.extensions),
+            codec,
+            clock_rate: parameters.map_or(90_000, |parameters| parameters.clock_rate),
+            starts_decoding: starts_decoding && !payload.is_empty(),
+            vp8,
+            sender_clock,
+        }
     }
 }

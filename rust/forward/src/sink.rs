@@ -1,18 +1,16 @@
 //! One track as one subscriber gets it.
 
-use crate::clock::{SenderClock, ticks};
+use crate::clock::SenderClock;
+use crate::continuity::{Continuity, Offsets};
+use crate::reports::Reports;
 use crate::resend::Resends;
 use crate::spans::{Span, Spans};
 use crate::write::{Frame, Stamp};
 use crate::{Departure, History, Kind, Outgoing, Packet, SourceId};
 use meeting_rtp::rtcp::{Builder, Nack, ReportBlock, SenderInfo};
-use meeting_rtp::{ExtensionMap, Header, NtpTime};
+use meeting_rtp::{ExtensionMap, Header};
 use std::time::{Duration, Instant};
 
-/// The first report follows the first packet, the next half a second later, then twice as long each time up to the longest: a
-/// receiver needs two of each stream to play them in sync.
-const FIRST_REPORT_INTERVAL: Duration = Duration::from_millis(500);
-const LONGEST_REPORT_INTERVAL: Duration = Duration::from_secs(4);
 /// Until a report block tells.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// Stamps kept for plain resends.
@@ -78,35 +76,12 @@ pub struct Sink {
     waiting: bool,
     flowing: bool,
     key_frame: Option<SourceId>,
-    last: Option<Last>,
-    timeline: Option<Timeline>,
+    continuity: Continuity,
     resends: Resends,
     /// For plain resends: the stamps of the newest packets, by output number.
     stamps: Vec<Option<(u64, Stamp)>>,
-    report_due: Option<Instant>,
-    report_interval: Duration,
-    reports: [Option<(u32, Instant)>; 4],
+    reports: Reports,
     statistics: SinkStatistics,
-}
-
-/// The newest packet forwarded.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    at: Instant,
-    input_timestamp: u32,
-    output_timestamp: u32,
-    clock_rate: u32,
-    clock: Option<SenderClock>,
-    picture_id: u16,
-    tl0_picture_index: u8,
-}
-
-/// Fixes output timestamps to one publisher's wall clock, so that switching between its encodings does not drift.
-#[derive(Debug, Clone, Copy)]
-struct Timeline {
-    origin: u64,
-    capture: NtpTime,
-    timestamp: u32,
 }
 
 impl Sink {
@@ -127,13 +102,10 @@ impl Sink {
             waiting: false,
             flowing: false,
             key_frame: None,
-            last: None,
-            timeline: None,
+            continuity: Continuity::default(),
             resends: Resends::default(),
             stamps: vec![None; if plain { STAMPS as usize } else { 0 }],
-            report_due: None,
-            report_interval: FIRST_REPORT_INTERVAL,
-            reports: [None; 4],
+            reports: Reports::new(),
             statistics: SinkStatistics::default(),
         }
     }
@@ -209,7 +181,7 @@ impl Sink {
             self.stamps[(output % STAMPS) as usize] = Some((output, stamp));
         }
         if advances {
-            self.note(packet, &span, now);
+            self.continuity.note(packet, &span.offsets, now);
         }
         self.statistics.packets += 1;
         self.statistics.octets += (outgoing.len - outgoing.header) as u64;
@@ -255,47 +227,45 @@ impl Sink {
     pub fn report_block(&mut self, block: &ReportBlock, now: Instant) {
         self.statistics.fraction_lost = block.fraction_lost;
         self.statistics.jitter = block.jitter;
-        let known = self
-            .reports
-            .iter()
-            .flatten()
-            .find(|(middle, _)| *middle == block.last_sender_report);
-        if let (Some((_, sent)), true) = (known, block.last_sender_report != 0) {
-            let delay = Duration::from_secs(u64::from(block.delay_since)) / 65_536;
-            let round_trip = now.saturating_duration_since(*sent).saturating_sub(delay);
-            self.statistics.round_trip = Some(round_trip.max(Duration::from_millis(1)));
+        if let Some(round_trip) = self.reports.round_trip(block, now) {
+            self.statistics.round_trip = Some(round_trip);
         }
     }
 
     /// Writes a sender report if one is due: the publisher's own wall clock for our timestamps, so that its audio and video
     /// play in sync. If it does not fit it stays due.
     pub fn write_report(&mut self, now: Instant, out: &mut Builder<'_>) {
-        let (Some(due), Some(last), Some(span)) =
-            (self.report_due, self.last, self.spans.current())
+        let Some((clock, clock_rate, timestamp)) = self
+            .clock()
+            .filter(|_| self.deadline().is_some_and(|due| due <= now))
         else {
             return;
         };
-        let Some(clock) = last.clock.filter(|_| due <= now && self.flowing) else {
-            return;
-        };
-        let (ntp, timestamp) = clock.at(now, last.clock_rate);
+        let (ntp, input) = clock.at(now, clock_rate);
         let info = SenderInfo {
             ntp,
-            rtp_timestamp: timestamp.wrapping_add(span.timestamp),
+            rtp_timestamp: input.wrapping_add(timestamp),
             packets: self.statistics.packets as u32,
             octets: self.statistics.octets as u32,
         };
         if out.sender_report(self.ssrc, info, &[]).is_ok() {
-            self.reports.rotate_right(1);
-            self.reports[0] = Some((ntp.middle(), now));
-            self.report_due = Some(now + self.report_interval);
-            self.report_interval = (2 * self.report_interval).min(LONGEST_REPORT_INTERVAL);
+            self.reports.sent(ntp, now);
         }
     }
 
     /// When to call [`Sink::write_report`] next.
     pub fn deadline(&self) -> Option<Instant> {
-        self.report_due.filter(|_| self.flowing)
+        self.clock().and(self.reports.due())
+    }
+
+    /// What flows: its publisher's clock, if known yet, its clock rate, and what is added to its timestamps.
+    fn clock(&self) -> Option<(SenderClock, u32, u32)> {
+        let span = self.spans.current().filter(|_| self.flowing)?;
+        let last = self
+            .continuity
+            .last()
+            .filter(|last| last.feed == span.feed)?;
+        Some((last.clock?, last.clock_rate, span.offsets.timestamp))
     }
 
     /// Counters and what the subscriber reported.
@@ -326,90 +296,13 @@ impl Sink {
 
     /// Begins a span at `packet`, continuing numbers, timestamps and picture ids.
     fn begin(&mut self, packet: &Packet<'_>, now: Instant) -> bool {
-        let timestamp = self
-            .next_timestamp(packet, now)
-            .wrapping_sub(packet.header.timestamp);
-        let (mut picture_id, mut tl0_picture_index) = (0, 0);
-        if let (Some(last), Some(vp8)) = (self.last, packet.vp8) {
-            let id = vp8.picture_id.map_or(0, |id| id.value);
-            picture_id = last.picture_id.wrapping_add(1).wrapping_sub(id);
-            let tl0 = vp8.tl0_picture_index.map_or(0, |(value, _)| value);
-            tl0_picture_index = last.tl0_picture_index.wrapping_add(1).wrapping_sub(tl0);
-        }
-        self.spans.begin(
-            packet.feed,
-            packet.sequence,
-            timestamp,
-            picture_id,
-            tl0_picture_index,
-        );
+        let offsets = self.continuity.offsets(packet, now);
+        self.spans.begin(packet.feed, packet.sequence, offsets);
         self.waiting = false;
         self.flowing = true;
         self.key_frame = None;
-        self.report_due = Some(now);
+        self.reports.hasten(now);
         true
-    }
-
-    /// The output timestamp of `packet`, the first of a span: the publisher's capture time where both sides are known, the time
-    /// that passed otherwise; in any case later than what was sent.
-    fn next_timestamp(&mut self, packet: &Packet<'_>, now: Instant) -> u32 {
-        let Some(last) = self.last else {
-            return packet.header.timestamp;
-        };
-        let rate = packet.clock_rate;
-        let earliest = last.output_timestamp.wrapping_add((rate / 1000).max(1));
-        if self.timeline.is_none() {
-            self.timeline = last.clock.map(|clock| Timeline {
-                origin: clock.origin,
-                capture: clock.capture_time(last.input_timestamp, last.clock_rate),
-                timestamp: last.output_timestamp,
-            });
-        }
-        let by_capture = self
-            .timeline
-            .zip(packet.sender_clock)
-            .and_then(|(timeline, clock)| {
-                let capture = clock.capture_time(packet.header.timestamp, rate);
-                let passed = (capture.seconds_since(timeline.capture) * f64::from(rate)).round();
-                (clock.origin == timeline.origin && passed.abs() < f64::from(i32::MAX))
-                    .then(|| timeline.timestamp.wrapping_add((passed as i64) as u32))
-            });
-        let by_arrival = last
-            .output_timestamp
-            .wrapping_add(ticks(now.saturating_duration_since(last.at), rate));
-        let next = by_capture.unwrap_or_else(|| {
-            self.timeline = None;
-            by_arrival
-        });
-        let ahead = |timestamp: u32| timestamp.wrapping_sub(earliest).cast_signed();
-        if ahead(next) > 0 { next } else { earliest }
-    }
-
-    /// Remembers the newest packet forwarded.
-    fn note(&mut self, packet: &Packet<'_>, span: &Span, now: Instant) {
-        let before = self.last;
-        let picture_id = packet
-            .vp8
-            .and_then(|vp8| vp8.picture_id)
-            .map(|id| id.value.wrapping_add(span.picture_id));
-        let tl0 = packet.vp8.and_then(|vp8| vp8.tl0_picture_index);
-        let tl0 = tl0.map(|(value, _)| value.wrapping_add(span.tl0_picture_index));
-        if self.report_due.is_none() {
-            self.report_due = Some(now);
-        }
-        self.last = Some(Last {
-            at: now,
-            input_timestamp: packet.header.timestamp,
-            output_timestamp: packet.header.timestamp.wrapping_add(span.timestamp),
-            clock_rate: packet.clock_rate,
-            clock: packet.sender_clock,
-            picture_id: picture_id
-                .or(before.map(|last| last.picture_id))
-                .unwrap_or(0),
-            tl0_picture_index: tl0
-                .or(before.map(|last| last.tl0_picture_index))
-                .unwrap_or(0),
-        });
     }
 
     fn write(
@@ -424,7 +317,7 @@ impl Sink {
         let header = Header::new(
             payload_type,
             output as u16,
-            packet.header.timestamp.wrapping_add(span.timestamp),
+            packet.header.timestamp.wrapping_add(span.offsets.timestamp),
             self.ssrc,
             packet.header.marker,
         );
@@ -465,7 +358,7 @@ impl Sink {
             return None;
         }
         let index = self.rtx_index;
-        let timestamp = packet.header.timestamp.wrapping_add(span.timestamp);
+        let timestamp = packet.header.timestamp.wrapping_add(span.offsets.timestamp);
         let header = Header::new(
             rtx_type,
             index as u16,
@@ -494,10 +387,15 @@ impl Sink {
 }
 
 fn shift_picture(packet: &Packet<'_>, span: &Span, payload: &mut [u8]) {
+    let Offsets {
+        picture_id,
+        tl0_picture_index,
+        ..
+    } = span.offsets;
     if let Some(vp8) = packet.vp8
-        && (span.picture_id != 0 || span.tl0_picture_index != 0)
+        && (picture_id != 0 || tl0_picture_index != 0)
     {
-        vp8.shift(payload, span.picture_id, span.tl0_picture_index);
+        vp8.shift(payload, picture_id, tl0_picture_index);
     }
 }
 

@@ -7,10 +7,8 @@ use crate::loss::Losses;
 use crate::reception::Role;
 use crate::tracker::{Placed, REPORT_INTERVAL, Tracker};
 use crate::{Feed, History, Kind, Packet, Reception, SourceId};
-use meeting_rtp::codec::vp8;
-use meeting_rtp::extension::Values;
 use meeting_rtp::rtcp::{Builder, SenderInfo};
-use meeting_rtp::{Codec, Header, rtx};
+use meeting_rtp::{Header, rtx};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -245,7 +243,7 @@ impl Source {
             source: self.config.id,
             epoch: self.epoch,
         };
-        let packet = describe(
+        let packet = Packet::describe(
             feed,
             sequence,
             header,
@@ -367,43 +365,5 @@ impl Source {
     fn is_running(&self, now: Instant) -> bool {
         let recent = |last| now.saturating_duration_since(last) < STOPPED;
         self.config.kind == Kind::Audio || self.last_packet.is_some_and(recent)
-    }
-}
-
-/// Reads what Sinks need to know of the unpadded media packet `bytes`.
-pub(crate) fn describe<'a>(
-    feed: Feed,
-    sequence: u64,
-    header: Header,
-    bytes: &'a [u8],
-    reception: &Reception,
-    sender_clock: Option<SenderClock>,
-) -> Packet<'a> {
-    let parameters = match reception.role(header.payload_type) {
-        Role::Media(place) => reception.codec(place),
-        _ => None,
-    };
-    let codec = parameters.and_then(|parameters| parameters.codec);
-    let payload = bytes.get(header.len..).unwrap_or_default();
-    let vp8 = match codec {
-        Some(Codec::Vp8) => vp8::Descriptor::parse(payload).ok(),
-        _ => None,
-    };
-    let starts_decoding = match codec {
-        Some(Codec::Vp8) => vp8.is_some_and(|descriptor| descriptor.key_frame),
-        // of a codec we do not understand any packet must do
-        codec => codec.is_none_or(|codec| codec.starts_decoding(payload)),
-    };
-    Packet {
-        feed,
-        sequence,
-        header,
-        bytes,
-        extensions: Values::parse(&header, bytes, &reception.extensions),
-        codec,
-        clock_rate: parameters.map_or(90_000, |parameters| parameters.clock_rate),
-        starts_decoding: starts_decoding && !payload.is_empty(),
-        vp8,
-        sender_clock,
     }
 }

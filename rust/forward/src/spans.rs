@@ -4,6 +4,7 @@
 //! ask for, at no cost for a packet that just continues the newest.
 
 use crate::Feed;
+use crate::continuity::Offsets;
 use std::collections::VecDeque;
 
 const MOST_SPANS: usize = 64;
@@ -18,10 +19,8 @@ pub(crate) struct Span {
     newest: u64,
     /// Output = input − this, wrapping.
     offset: u64,
-    /// Added to timestamps, picture ids and TL0PICIDX.
-    pub(crate) timestamp: u32,
-    pub(crate) picture_id: u16,
-    pub(crate) tl0_picture_index: u8,
+    /// Added to its other numbers.
+    pub(crate) offsets: Offsets,
 }
 
 impl Span {
@@ -56,14 +55,7 @@ impl Spans {
     }
 
     /// From `input` of `feed` on, output continues where it was.
-    pub(crate) fn begin(
-        &mut self,
-        feed: Feed,
-        input: u64,
-        timestamp: u32,
-        picture_id: u16,
-        tl0_picture_index: u8,
-    ) {
+    pub(crate) fn begin(&mut self, feed: Feed, input: u64, offsets: Offsets) {
         let offset = input.wrapping_sub(self.next_output());
         if let Some(span) = self.spans.back_mut() {
             span.last = span.newest;
@@ -76,9 +68,7 @@ impl Spans {
             last,
             newest,
             offset,
-            timestamp,
-            picture_id,
-            tl0_picture_index,
+            offsets,
         });
     }
 

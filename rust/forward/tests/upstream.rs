@@ -389,3 +389,24 @@ fn sender_reports_speak_the_publishers_time_of_the_sinks_stream() {
     }
     assert_eq!(times, [0, 500, 1500, 3500, 7500]);
 }
+
+#[test]
+fn no_report_is_due_before_the_publishers_own_nor_in_a_pause() {
+    let (start, mut from) = (Instant::now(), source(1));
+    let mut to = Subscriber::new(video_config());
+    to.sink.feed(Some(1));
+    to.pass(&mut from, &Media::video(1).key_frame(), start)
+        .unwrap();
+    assert_eq!(to.sink.deadline(), None);
+    let mut bytes = [0; 100];
+    let mut builder = Builder::new(&mut bytes);
+    to.sink
+        .write_report(start + Duration::from_secs(1), &mut builder);
+    assert!(builder.is_empty());
+    from.sender_report(&SenderInfo::new(NtpTime(100 << 32), 0, 0, 0), start);
+    to.pass(&mut from, &Media::video(2).delta_frame(), start)
+        .unwrap();
+    assert_eq!(to.sink.deadline(), Some(start));
+    to.sink.feed(None);
+    assert_eq!(to.sink.deadline(), None);
+}
