@@ -1,0 +1,124 @@
+"""Data through a real turnserver, with aioice's client and coturn's."""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aioice.stun import TransactionFailed
+from aioice.turn import create_turn_endpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+
+from meeting.turnserver.service import TurnServer
+from tests.support.deadlines import deadline
+from tests.support.turnserver import HOST, RELAY_PORTS, credential, echo, echo_pair, turnserver
+
+UCLIENT = shutil.which("turnutils_uclient")
+
+
+class Heard(asyncio.DatagramProtocol):
+    """What came through the relay."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue()
+        self.lost = asyncio.Event()
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        self.queue.put_nowait(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+
+
+async def through_aioice(server: TurnServer, user: tuple[str, str], peer: tuple[str, int]) -> tuple[Any, list[bytes]]:
+    """The relayed address, and what came back for a hundred packets to the peer."""
+
+    async def relay() -> tuple[Any, list[bytes]]:
+        transport, protocol = await create_turn_endpoint(
+            Heard, server_addr=server.relay.addresses[0], username=user[0], password=user[1]
+        )
+        assert isinstance(protocol, Heard)
+        back = []
+        for number in range(100):
+            transport.sendto(b"packet %d" % number, peer)
+            back.append(await asyncio.wait_for(protocol.queue.get(), 5))
+        relayed = transport.get_extra_info("sockname")
+        transport.close()
+        await asyncio.wait_for(protocol.lost.wait(), 5)
+        return relayed, back
+
+    return await Deferred.fromFuture(asyncio.ensure_future(relay()))
+
+
+@deadline(30)
+async def test_aioice_relays_through_it() -> None:
+    async with turnserver() as server, echo() as (peer, port):
+        server.peers.set_servers([f"{HOST}:{port}"])
+        relayed, back = await through_aioice(server, credential(), (HOST, port))
+        assert back == [b"packet %d" % number for number in range(100)]
+        first, last = map(int, RELAY_PORTS.split("-"))
+        assert relayed[0] == HOST and first <= relayed[1] <= last
+        assert set(peer.sources) == {tuple(relayed)}
+        assert server.relay.counters().totals["to_peers"] == 100
+        assert len(server.allocations) == 0, "the client ended it"
+
+
+@pytest.mark.parametrize("refused", ["password", "expired"])
+@deadline(30)
+async def test_aioice_is_refused_without_a_good_credential(refused: str) -> None:
+    async with turnserver() as server, echo() as (_, port):
+        server.peers.set_servers([f"{HOST}:{port}"])
+        user = credential(-1) if refused == "expired" else (credential()[0], "not the password")
+        with pytest.raises(TransactionFailed) as failure:
+            await through_aioice(server, user, (HOST, port))
+        assert "401" in str(failure.value)
+        _, back = await through_aioice(server, credential(), (HOST, port))
+        assert len(back) == 100
+
+
+async def uclient(server: TurnServer, *arguments: str) -> tuple[str, int]:
+    """coturn's client: what it printed, and its exit status."""
+    assert UCLIENT is not None, "turnutils_uclient is missing: apt-get install --no-install-recommends coturn"
+    port = str(server.relay.addresses[0][1])
+    out, error, status = await getProcessOutputAndValue(UCLIENT, [*arguments, "-c", "-p", port, HOST])
+    return (out + error).decode(errors="replace"), status
+
+
+def totals(printed: str) -> tuple[int, int]:
+    """Packets sent and received by coturn's client."""
+    found = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", printed)
+    assert found, printed
+    sent, received = found[-1]
+    return int(sent), int(received)
+
+
+@pytest.mark.parametrize(
+    "mode", [(), ("-s",), ("-n", "50", "-m", "8"), ("-l", "1400")], ids=["channels", "indications", "many", "large"]
+)
+@deadline(60)
+async def test_coturns_client_loses_nothing(mode: Sequence[str]) -> None:
+    async with turnserver("--oldChannels") as server, echo_pair() as (peer, port):
+        # Its second session sends to the next port.
+        server.peers.set_servers([f"{HOST}:{port}", f"{HOST}:{port + 1}"])
+        user, password = credential()
+        common = ("-u", user, "-w", password, "-e", HOST, "-r", str(port))
+        printed, status = await uclient(server, *common, *mode)
+        sent, received = totals(printed)
+        assert status == 0, printed
+        assert sent == received > 0
+        assert all(source[0] == HOST for source in peer.sources)
+
+
+@deadline(60)
+async def test_coturns_client_is_refused_with_a_wrong_password() -> None:
+    async with turnserver() as server, echo() as (_, port):
+        server.peers.set_servers([f"{HOST}:{port}"])
+        common = ("-u", credential()[0], "-w", "wrong", "-e", HOST, "-r", str(port))
+        printed, status = await uclient(server, *common)
+        assert status != 0
+        assert "Cannot complete Allocation" in printed
+        assert server.allocations.answers["ALLOCATE", 401] > 0
+        assert len(server.allocations) == 0
