@@ -65,7 +65,7 @@ class MariaDb:
         self._wait()
         with self.connect("root", "") as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'")
-            cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'%'")
+            cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION")
 
     def stop(self) -> None:
         """End it, and its data."""

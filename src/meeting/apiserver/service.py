@@ -27,7 +27,7 @@ from meeting.apiserver.database import Database, Threads, mysql_url, sqlite_url
 from meeting.apiserver.errands import Errands, Rounds
 from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
-from meeting.apiserver.mail.smtp import SmtpServer, SmtpTransport
+from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SmtpServer, SmtpTransport
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.meetings import routes as meeting_routes
 from meeting.apiserver.meetings import webhooks
@@ -90,7 +90,12 @@ class ApiServer(MultiService):
 
         # The subjects, each on those before it.
         transports = [
-            SmtpTransport(reactor, server, partial(tls_for, ca_files=settings["ca"]))
+            SmtpTransport(
+                reactor,
+                server,
+                partial(tls_for, ca_files=settings["ca"]),
+                implicit_tls=server.port == IMPLICIT_TLS_PORT,
+            )
             for server in mail_servers(settings)
         ]
         sender = Sender(self.database, clock, transports, metrics)

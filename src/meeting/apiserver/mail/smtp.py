@@ -23,6 +23,7 @@ from meeting.apiserver.mail import rules
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.sender import Outgoing, Report
 
+#: The port on which TLS begins with the first byte (RFC 8314 section 7.3).
 IMPLICIT_TLS_PORT = 465
 
 
@@ -41,8 +42,14 @@ class SmtpServer:
 class SmtpTransport:
     """Sends mails by one server. Calling it never raises and ends within `timeout` seconds."""
 
-    def __init__(self, reactor: Any, server: SmtpServer, tls: Callable[[str], Any], *, timeout: float = 60.0) -> None:
-        """`tls` makes the IOpenSSLClientConnectionCreator that checks the certificate of a host name."""
+    def __init__(
+        self, reactor: Any, server: SmtpServer, tls: Callable[[str], Any], *, implicit_tls: bool, timeout: float = 60.0
+    ) -> None:
+        """`tls` makes the IOpenSSLClientConnectionCreator that checks the certificate of a host name.
+
+        `implicit_tls`: TLS from the first byte instead of STARTTLS.
+        """
+        self._implicit_tls = implicit_tls
         self._reactor = reactor
         self._server = server
         self._tls = tls
@@ -68,7 +75,7 @@ class SmtpTransport:
         )
         factory.noisy = False
         connector: IConnector
-        if server.port == IMPLICIT_TLS_PORT:
+        if self._implicit_tls:
             connector = self._reactor.connectSSL(
                 server.host, server.port, factory, self._tls(server.host), timeout=self._timeout / 2
             )

@@ -1,0 +1,290 @@
+"""The queue of mails: leases, failover, back-off, and what becomes of a mail in the end."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from meeting.apiserver.database import Database, sqlite_url
+from meeting.apiserver.mail.rules import LEASE, Outcome, Rests, delay_after, judge_recipient
+from meeting.apiserver.mail.sender import Outgoing, Report, Sender
+from meeting.apiserver.mail.smtp import SmtpServer, write_message
+from meeting.apiserver.mail.tables import mail
+from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.migrations import migrate
+from meeting.apiserver.schema import utc_now
+from meeting.daemon.observe import Metrics
+from tests.support.hub import InstantReactor, InstantThreads
+
+BOB = "bob@example.com"
+SENT, NOT_NOW, REFUSED = Report(Outcome.SENT), Report(Outcome.NOT_NOW, "421 later"), Report(Outcome.REFUSED, "550 no")
+
+
+class FakeTransport:
+    """A mail server that keeps a diary, and answers what it was told to: at once, or when `pending` is fired."""
+
+    def __init__(self, *reports: Report) -> None:
+        self.reports = list(reports)
+        self.diary: list[Outgoing] = []
+        self.pending: list[Deferred[Report]] = []
+
+    async def __call__(self, letter: Outgoing) -> Report:
+        self.diary.append(letter)
+        if self.reports:
+            return self.reports.pop(0)
+        self.pending.append(Deferred())
+        return await self.pending[-1]
+
+
+class Post:
+    """A database, a queue in it, and as many senders as a test wants."""
+
+    def __init__(self, path: Path) -> None:
+        self.reactor = InstantReactor()
+        self.database = Database(
+            sqlite_url(path), self.reactor, prepare=lambda it: migrate(it, self.reactor), threads=InstantThreads()
+        )
+        self.database.startService()
+        self.senders: list[Sender] = []
+        self.mail = Mail(self.database, self.wake, public_url="https://meet.example.com", keep=False)
+
+    def wake(self) -> None:
+        for sender in self.senders:
+            sender.wake()
+
+    def sender(self, *transports: FakeTransport) -> Sender:
+        self.senders.append(Sender(self.database, self.reactor, transports, Metrics()))
+        self.senders[-1].startService()
+        self.reactor.advance(0)
+        return self.senders[-1]
+
+    def post(self, recipient: str = BOB, **more: Any) -> None:
+        values = {"title": "Plans", "owner": "Ada", "when": "today", "link": "https://meet.example.com/m/x", **more}
+        if more.get("wipe"):
+            values = {"code": "123456", "minutes": 10, **more}
+        template = "sign_in_code" if more.get("wipe") else "invitation"
+        letter = self.mail.compose(template, recipient, utc_now(self.reactor), **values)
+        Deferred.fromCoroutine(self.database.run(self.mail.post, letter))
+        self.mail.wake()
+        self.reactor.advance(0)
+
+    def rows(self) -> list[Any]:
+        found: list[Any] = []
+
+        def read(transaction: Connection) -> None:
+            found.extend(transaction.execute(mail.select().order_by(mail.c.created_at, mail.c.recipient)))
+
+        Deferred.fromCoroutine(self.database.read(read))
+        return found
+
+    def states(self) -> list[str]:
+        return [row.state for row in self.rows()]
+
+
+@pytest.fixture
+def post(tmp_path: Path) -> Iterator[Post]:
+    post = Post(tmp_path / "mail.sqlite")
+    yield post
+    for sender in post.senders:
+        stopped = sender.stopService()
+        assert stopped.called
+    post.database.stopService()
+    assert not post.reactor.getDelayedCalls()
+
+
+def test_a_mail_is_sent_at_once_and_once(post: Post) -> None:
+    server = FakeTransport(SENT)
+    post.sender(server)
+    post.post()
+    assert [(letter.recipient, letter.subject) for letter in server.diary] == [(BOB, "Invitation: Plans, today")]
+    assert post.states() == ["sent"]
+    post.reactor.advance(3600)
+    assert len(server.diary) == 1
+
+
+def test_a_mail_whose_wake_up_was_lost_is_found_within_a_second(post: Post) -> None:
+    server = FakeTransport(SENT)
+    post.sender(server)
+    post.senders, senders = [], post.senders
+    post.post()
+    assert server.diary == []
+    post.reactor.advance(1)
+    assert len(server.diary) == 1
+    post.senders = senders
+
+
+def test_a_code_is_forgotten_when_it_was_sent(post: Post) -> None:
+    server = FakeTransport(SENT)
+    post.post(wipe=True)
+    assert "123456" in post.rows()[0].text
+    post.sender(server)
+    assert "123456" in server.diary[0].text
+    assert post.rows()[0].text == ""
+
+
+def test_the_second_server_is_asked_when_the_first_does_not_take_it(post: Post) -> None:
+    first, second = FakeTransport(NOT_NOW), FakeTransport(SENT, SENT)
+    post.sender(first, second)
+    post.post()
+    assert (len(first.diary), len(second.diary)) == (1, 1)
+    assert post.states() == ["sent"]
+    # The first one rests: the next mail goes to the second at once.
+    post.post()
+    assert (len(first.diary), len(second.diary)) == (1, 2)
+
+
+def test_a_mail_that_nobody_takes_is_tried_again_later_and_later(post: Post) -> None:
+    server = FakeTransport(*[NOT_NOW] * 4, SENT)
+    post.sender(server)
+    post.post()
+    tried: list[int] = []
+    for second in range(120):
+        if len(server.diary) > len(tried):
+            tried.append(second)
+        post.reactor.advance(1)
+    assert len(tried) == 5
+    waits = [later - earlier for earlier, later in pairwise(tried)]
+    assert waits == sorted(waits)
+    assert waits[0] >= 5
+    assert post.states() == ["sent"]
+    assert post.rows()[0].attempts == 4
+
+
+def test_a_refused_recipient_is_not_tried_elsewhere(post: Post) -> None:
+    first, second = FakeTransport(REFUSED), FakeTransport()
+    post.sender(first, second)
+    post.post()
+    assert second.diary == []
+    row = post.rows()[0]
+    assert (row.state, row.last_error) == ("failed", "550 no")
+
+
+def test_a_mail_that_is_too_late_is_not_sent(post: Post) -> None:
+    post.post(expires_at=utc_now(post.reactor) + timedelta(minutes=10))
+    post.reactor.advance(600)
+    server = FakeTransport()
+    post.sender(server)
+    assert server.diary == []
+    assert post.states() == ["failed"]
+    assert post.rows()[0].text == ""
+
+
+def test_of_two_senders_one_sends(post: Post) -> None:
+    one, other = FakeTransport(), FakeTransport()
+    post.sender(one)
+    post.sender(other)
+    post.post()
+    post.reactor.advance(5)
+    assert len(one.diary) + len(other.diary) == 1
+    (one.pending + other.pending)[0].callback(SENT)
+    assert post.states() == ["sent"]
+
+
+def test_the_mail_of_a_sender_that_died_is_sent_by_another_when_the_lease_is_over(post: Post) -> None:
+    dying = FakeTransport()
+    post.sender(dying)
+    post.post()
+    assert len(dying.diary) == 1
+    other = FakeTransport(SENT)
+    post.sender(other)
+    post.reactor.advance(LEASE.total_seconds() - 1)
+    assert other.diary == []
+    post.reactor.advance(2)
+    assert [letter.id for letter in other.diary] == [dying.diary[0].id]
+    assert post.states() == ["sent"]
+    dying.pending[0].callback(NOT_NOW)
+    assert post.states() == ["sent"], "the dead one's last word changes nothing"
+
+
+def test_stopping_waits_until_what_was_sent_is_written_down(post: Post) -> None:
+    server = FakeTransport()
+    sender = post.sender(server)
+    post.post()
+    stopped = sender.stopService()
+    assert not stopped.called
+    server.pending[0].callback(SENT)
+    assert stopped.called
+    assert post.states() == ["sent"]
+
+
+def test_many_mails_go_out_eight_at_a_time(post: Post) -> None:
+    server = FakeTransport()
+    for number in range(20):
+        post.post(f"p{number:02}@example.com")
+    post.sender(server)
+    assert len(server.pending) == 8
+    while server.pending:
+        server.pending.pop(0).callback(SENT)
+        post.reactor.advance(0)
+    assert len(server.diary) == 20
+    assert set(post.states()) == {"sent"}
+
+
+def test_an_error_nobody_expected_is_logged_and_stops_nothing(post: Post, logged_failures: list[Failure]) -> None:
+    server = FakeTransport()
+    post.sender(server)
+    post.post()
+    server.pending[0].errback(RuntimeError("a bug"))
+    assert [failure.type for failure in logged_failures] == [RuntimeError]
+    logged_failures.clear()
+    server.reports = [SENT]
+    post.reactor.advance(LEASE.total_seconds() + 1)
+    post.reactor.advance(1)
+    assert post.states() == ["sent"]
+
+
+def test_delays_grow_to_half_an_hour() -> None:
+    delays = [delay_after(n).total_seconds() for n in range(1, 60)]
+    assert delays[:4] == [5, 10, 20, 40]
+    assert delays == sorted(delays)
+    assert delays[-1] == 1800
+
+
+def test_resting_servers_come_last_and_a_success_ends_the_rest() -> None:
+    now = utc_now(InstantReactor())
+    rests = Rests(3)
+    rests.failed(0, now)
+    assert rests.order(now) == [1, 2, 0]
+    rests.failed(1, now)
+    rests.failed(1, now)
+    assert rests.order(now) == [2, 0, 1]
+    assert rests.order(now + timedelta(seconds=1)) == [0, 2, 1]
+    rests.worked(1)
+    assert rests.order(now) == [1, 2, 0]
+    for _ in range(50):
+        rests.failed(2, now)
+    assert rests.order(now + timedelta(minutes=5)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(250, Outcome.SENT), (451, Outcome.NOT_NOW), (550, Outcome.REFUSED), (-1, Outcome.NOT_NOW)]
+)
+def test_replies_to_a_recipient(code: int, outcome: Outcome) -> None:
+    assert judge_recipient(code) is outcome
+
+
+def test_a_message_is_what_mail_programs_expect() -> None:
+    now = utc_now(InstantReactor())
+    letter = Outgoing("0" * 32, BOB, "Größe", "Grüße\n.\nEnde", now, 0, now)
+    data = write_message(letter, "Meetings <meet@example.com>")
+    assert all(len(line) <= 998 for line in data.split(b"\r\n"))
+    parsed: Any = message_from_bytes(data, policy=default)
+    assert parsed["Subject"] == "Größe"
+    assert parsed["To"] == BOB
+    assert parsed["From"] == "Meetings <meet@example.com>"
+    assert parsed["Message-ID"] == f"<{'0' * 32}@example.com>"
+    assert parsed["Date"].datetime == now
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed.get_content().splitlines() == ["Grüße", ".", "Ende"]
+
+
+def test_a_server_shows_no_password() -> None:
+    assert "hunter2" not in repr(SmtpServer("mail.example.com", 587, "meet", "hunter2", "meet@example.com"))
