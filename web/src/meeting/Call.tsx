@@ -1,4 +1,4 @@
-import { Badge, Text } from "@mantine/core";
+import { Badge, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Phase } from "../core/session.ts";
@@ -34,7 +34,10 @@ export function Call({ live, title, phase }: Props) {
         <Text component="h1" fw={600} truncate>
           {title}
         </Text>
-        <div role="status">{away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}</div>
+        <Group gap="xs" role="status">
+          {controls.screenOn ? <Badge color="blue.9">{t("call.sharing")}</Badge> : null}
+          {away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}
+        </Group>
       </header>
       <main className={classes["stage"]} aria-label={t("call.pictures")}>
         <Stage />

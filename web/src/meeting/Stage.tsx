@@ -28,12 +28,13 @@ const EVENTS = [
 
 /** Everybody's picture: a grid, or one thing large with the others beside it. */
 export function Stage() {
-  const tracks = useTracks(SOURCES, { updateOnlyOn: EVENTS, onlySubscribed: false });
+  const all = useTracks(SOURCES, { updateOnlyOn: EVENTS, onlySubscribed: false });
+  // One's own screen shows itself without end where it is also what is shared.
+  const tracks = all.filter((ref) => !(ref.participant.isLocal && ref.source === Track.Source.ScreenShare));
   const [pinned, setPinned] = useState<string | null>(null);
   const candidates = tracks.map((ref) => ({
     key: tileKey(ref),
     screen: ref.source === Track.Source.ScreenShare,
-    mine: ref.participant.isLocal,
   }));
   const focus = focusOf(candidates, pinned);
   const onPin = (key: string) => setPinned(key === focus ? null : key);
