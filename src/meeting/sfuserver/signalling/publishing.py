@@ -68,7 +68,10 @@ def update_metadata(room: Room, participant: Participant, request: UpdatePartici
         response.message = "You may not change your name, metadata or attributes."
     elif len(request.name) > MAXIMUM_NAME or len(request.metadata) > MAXIMUM_METADATA or size > MAXIMUM_ATTRIBUTES:
         response.reason = RequestResponse.LIMIT_EXCEEDED
-        response.message = f"At most {MAXIMUM_NAME} characters of name, {MAXIMUM_METADATA} of metadata, {MAXIMUM_ATTRIBUTES} of attributes."
+        response.message = (
+            f"At most {MAXIMUM_NAME} characters of name, {MAXIMUM_METADATA} of metadata, "
+            f"{MAXIMUM_ATTRIBUTES} of attributes."
+        )
     else:
         response.reason = RequestResponse.OK
         participant.update(name=request.name or None, metadata=request.metadata or None, attributes=request.attributes)

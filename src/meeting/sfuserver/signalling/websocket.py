@@ -37,7 +37,6 @@ MAXIMUM_QUEUE = 4 * 1024 * 1024
 """Bytes that wait for a client that does not read; more, and it has to come back."""
 MAXIMUM_BAD_FRAMES = 10
 GOING_AWAY = 1001
-POLICY_VIOLATION = 1008
 PING_SECONDS = 10
 HANDSHAKE_SECONDS = 10
 CLOSE_SECONDS = 2
@@ -139,7 +138,7 @@ class SignalProtocol(WebSocketServerProtocol):
     def _refuse_frame(self, error: BadFrame) -> None:
         self._bad_frames += 1
         if self._bad_frames > MAXIMUM_BAD_FRAMES:
-            self.sendClose(POLICY_VIOLATION, "too many messages that are none")
+            self.close("too many messages that are none")
             return
         response = RequestResponse(reason=RequestResponse.INVALID_REQUEST, message=str(error))
         self.send(Outgoing(SignalResponse(request_response=response)))

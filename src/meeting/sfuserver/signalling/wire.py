@@ -51,7 +51,8 @@ def parse_frame(payload: bytes, *, binary: bool) -> SignalRequest:
 def parse_join_request(text: str) -> JoinRequest:
     """The `join_request` of /rtc/v1: base64url, WrappedJoinRequest, JoinRequest; gzip or plain. Raises BadFrame."""
     try:
-        data = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        bare = text.rstrip("=").encode("ascii")  # clients differ on the padding
+        data = base64.b64decode(bare + b"=" * (-len(bare) % 4), b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error, ValueError):
         raise BadFrame("join_request is not base64url") from None
     wrapped, request = WrappedJoinRequest(), JoinRequest()

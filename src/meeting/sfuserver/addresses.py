@@ -1,0 +1,51 @@
+"""Where media goes: the addresses that sockets are bound to, and those that clients are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+
+__all__ = ["MediaAddress", "choose_addresses", "interface_addresses", "media_address", "told_addresses"]
+
+
+class MediaAddress(NamedTuple):
+    """An address of this machine, and the one under which clients reach it (they differ behind a NAT)."""
+
+    told: str
+    bound: str
+
+
+def media_address(text: str) -> MediaAddress:
+    """`192.0.2.1`, or `203.0.113.7/10.0.0.5` for a public address that is translated to a local one."""
+    told, slash, bound = text.partition("/")
+    try:
+        return MediaAddress(str(ip_address(told)), str(ip_address(bound if slash else told)))
+    except ValueError:
+        raise ValueError(f"{text!r} is neither ADDRESS nor PUBLIC/LOCAL") from None
+
+
+def interface_addresses() -> list[str]:
+    """Every address of this machine, without scopes."""
+    import ifaddr  # not at the top: `twistd --help` reads this module for the options
+
+    found: list[str] = []
+    for adapter in ifaddr.get_adapters():
+        for address in adapter.ips:
+            found.append(address.ip[0] if isinstance(address.ip, tuple) else address.ip)
+    return found
+
+
+def choose_addresses(present: Iterable[str]) -> list[MediaAddress]:
+    """What a browser can be told: not the loopback, unless there is nothing else; nothing link-local. IPv4 first."""
+    addresses = [ip_address(text) for text in dict.fromkeys(present)]
+    usable = [one for one in addresses if not (one.is_link_local or one.is_multicast or one.is_unspecified)]
+    outside = [one for one in usable if not one.is_loopback]
+    chosen: Sequence[IPv4Address | IPv6Address] = outside or usable
+    return [MediaAddress(str(one), str(one)) for one in sorted(chosen, key=lambda one: one.version)]
+
+
+def told_addresses(chosen: Sequence[MediaAddress], bound: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The sockets as bound, under the addresses that clients know."""
+    told = {address.bound: address.told for address in chosen}
+    return [(told.get(host, host), port) for host, port in bound]

@@ -1,0 +1,56 @@
+"""An sfuserver on a loopback port, with real sockets for signalling and a data plane of the test's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+
+from meeting.daemon.secret import AccessClaims, Secret, mint_access_token
+from meeting.daemon.web import site
+from meeting.sfuserver.service import MakePort, SfuServer
+from meeting.sfuserver.tap import Options
+
+SECRET = "a secret for nothing but tests"
+
+
+def token(identity: str = "anna", *, room: str = "standup", secret: str = SECRET, **grants: Any) -> str:
+    """An access token; without grants one that may join."""
+    claims = AccessClaims(
+        identity=identity, name=identity.title(), room=room, grants=grants or {"roomJoin": True}, expires_at=2**40
+    )
+    return mint_access_token(Secret(secret), claims)
+
+
+class RunningServer:
+    """Started by `start`, gone when the Deferred of `stop` has fired."""
+
+    def __init__(self, make_port: MakePort | None = None, options: Mapping[str, Any] | None = None) -> None:
+        from twisted.internet import reactor
+
+        settings = Options()
+        settings.parseOptions(
+            ["--secret", SECRET, "--domainaddress", "127.0.0.1:443", "--apiserver", "http://127.0.0.1:1"]
+            + [word for name, value in (options or {}).items() for word in (f"--{name}", str(value))]
+        )
+        self._reactor: Any = reactor
+        self.server = SfuServer(settings, reactor, make_port)
+        self._port: IListeningPort | None = None
+
+    def start(self) -> None:
+        self.server.startService()
+        self._port = self._reactor.listenTCP(0, site(self.server.resource, self._reactor), interface="127.0.0.1")
+
+    @property
+    def address(self) -> str:
+        assert self._port is not None
+        host: Any = self._port.getHost()
+        return f"127.0.0.1:{host.port}"
+
+    async def stop(self) -> None:
+        if self._port is not None:
+            await maybeDeferred(self._port.stopListening)
+        stopping: Deferred[Any] = maybeDeferred(self.server.stopService)
+        await stopping
