@@ -80,7 +80,7 @@ class TurnServer(MultiService):
                 load=min(1.0, len(self.allocations) / max(1, quotas.total)),
                 details={"allocations": len(self.allocations), "relay": [str(ip) for ip in external.values()]},
             ),
-            self._hear,
+            self.hear,
             interval=settings["heartbeat"],
         )
         # Started in this order and stopped in the other: first the good-bye, then the ports.
@@ -100,7 +100,7 @@ class TurnServer(MultiService):
             metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())}
         )
 
-    def _hear(self, answer: HeartbeatAnswer) -> None:
+    def hear(self, answer: HeartbeatAnswer) -> None:
         """The hub says which sfuservers there are."""
         self.peers.set_servers(answer.peers)
 
