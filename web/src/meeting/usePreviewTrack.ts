@@ -4,9 +4,11 @@ import { mediaProblem, type MediaProblem } from "../core/media.ts";
 export interface Preview {
   track: MediaStreamTrack | null;
   problem: MediaProblem | null;
-  /** Hands the track over: from now on the caller stops it. */
-  take: () => MediaStreamTrack | null;
+  /** Hands over the track, also one whose opening is still under way: from now on the caller stops it. */
+  take: () => Promise<MediaStreamTrack | null>;
 }
+
+const NOTHING: Promise<MediaStreamTrack | null> = Promise.resolve(null);
 
 const WANTED: Record<"audio" | "video", MediaTrackConstraints> = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
@@ -24,7 +26,8 @@ async function open(kind: "audio" | "video", device: string): Promise<MediaStrea
 export function usePreviewTrack(kind: "audio" | "video", wanted: boolean, device: string, onOpen: () => void): Preview {
   const [track, setTrack] = useState<MediaStreamTrack | null>(null);
   const [problem, setProblem] = useState<MediaProblem | null>(null);
-  const taken = useRef<MediaStreamTrack | null>(null);
+  const opening = useRef(NOTHING);
+  const taken = useRef<Promise<MediaStreamTrack | null> | null>(null);
   const opened = useRef(onOpen);
   useEffect(() => {
     opened.current = onOpen;
@@ -33,28 +36,23 @@ export function usePreviewTrack(kind: "audio" | "video", wanted: boolean, device
   useEffect(() => {
     if (!wanted) return;
     let gone = false;
-    let mine: MediaStreamTrack | null = null;
-    const close = () => {
-      if (mine !== null && mine !== taken.current) mine.stop();
-    };
-    open(kind, device).then(
-      (found) => {
-        mine = found;
-        if (gone) {
-          close();
-          return;
-        }
-        setTrack(found);
-        setProblem(null);
-        opened.current();
-      },
-      (error: unknown) => {
-        if (!gone) setProblem(mediaProblem(error));
-      },
-    );
+    const mine = open(kind, device).catch((error: unknown) => {
+      if (!gone) setProblem(mediaProblem(error));
+      return null;
+    });
+    opening.current = mine;
+    void mine.then((found) => {
+      if (gone || found === null) return;
+      setTrack(found);
+      setProblem(null);
+      opened.current();
+    });
     return () => {
       gone = true;
-      close();
+      opening.current = NOTHING;
+      void mine.then((found) => {
+        if (mine !== taken.current) found?.stop();
+      });
       setTrack(null);
       setProblem(null);
     };
@@ -64,8 +62,8 @@ export function usePreviewTrack(kind: "audio" | "video", wanted: boolean, device
     track,
     problem,
     take: () => {
-      taken.current = track;
-      return track;
+      taken.current = opening.current;
+      return opening.current;
     },
   };
 }

@@ -6,29 +6,26 @@ import { LocalAudioTrack, LocalVideoTrack, RoomEvent, Track, type LocalTrack, ty
 import { mediaProblem } from "../core/media.ts";
 import type { Notices } from "../core/notices.ts";
 
+/** What the device check hands over; a device may still be opening when its person is in the meeting already. */
 export interface FirstTracks {
-  microphone: MediaStreamTrack | null;
-  camera: MediaStreamTrack | null;
+  microphone: Promise<MediaStreamTrack | null>;
+  camera: Promise<MediaStreamTrack | null>;
 }
 
 export class Outgoing {
   private readonly room: Room;
   private readonly notices: Notices;
   private readonly tracks = new Set<LocalTrack>();
+  private readonly first: Promise<LocalTrack | null>[];
+  private stopped = false;
 
-  constructor(room: Room, notices: Notices, first: FirstTracks) {
+  constructor(room: Room, notices: Notices, { microphone, camera }: FirstTracks) {
     this.room = room;
     this.notices = notices;
-    if (first.microphone !== null) {
-      const track = new LocalAudioTrack(first.microphone, first.microphone.getConstraints(), false);
-      track.source = Track.Source.Microphone;
-      this.tracks.add(track);
-    }
-    if (first.camera !== null) {
-      const track = new LocalVideoTrack(first.camera, first.camera.getConstraints(), false);
-      track.source = Track.Source.Camera;
-      this.tracks.add(track);
-    }
+    this.first = [
+      microphone.then((track) => track && sourced(new LocalAudioTrack(track, track.getConstraints(), false), Track.Source.Microphone)),
+      camera.then((track) => track && sourced(new LocalVideoTrack(track, track.getConstraints(), false), Track.Source.Camera)),
+    ];
     room.on(RoomEvent.LocalTrackPublished, (publication: LocalTrackPublication) => {
       if (publication.track) this.tracks.add(publication.track);
     });
@@ -37,17 +34,9 @@ export class Outgoing {
   /** Publishes what was being sent before, or chosen at the device check. Called after each connect. */
   async publish(): Promise<void> {
     const wanted = [...this.tracks].filter((track) => !track.isMuted && track.mediaStreamTrack.readyState === "live");
+    const first = this.first.splice(0);
     this.tracks.clear();
-    await Promise.all(
-      wanted.map(async (track) => {
-        this.tracks.add(track);
-        try {
-          await this.room.localParticipant.publishTrack(track, { source: track.source });
-        } catch (error) {
-          this.complain(track.source, error);
-        }
-      }),
-    );
+    await Promise.all([...wanted, ...first].map(async (track) => this.publishOne(await track)));
   }
 
   async setMicrophone(on: boolean): Promise<void> {
@@ -67,8 +56,24 @@ export class Outgoing {
   }
 
   stop(): void {
+    this.stopped = true;
+    for (const track of this.first.splice(0)) void track.then((opened) => opened?.stop());
     for (const track of this.tracks) track.stop();
     this.tracks.clear();
+  }
+
+  private async publishOne(track: LocalTrack | null): Promise<void> {
+    if (track === null) return;
+    if (this.stopped) {
+      track.stop();
+      return;
+    }
+    this.tracks.add(track);
+    try {
+      await this.room.localParticipant.publishTrack(track, { source: track.source });
+    } catch (error) {
+      this.complain(track.source, error);
+    }
   }
 
   private async attempt(source: Track.Source, action: () => Promise<unknown>): Promise<void> {
@@ -89,4 +94,9 @@ export class Outgoing {
     else if (problem === "busy") this.notices.add("deviceBusy");
     else this.notices.add("deviceFailed");
   }
+}
+
+function sourced<T extends LocalTrack>(track: T, source: Track.Source): T {
+  track.source = source;
+  return track;
 }
