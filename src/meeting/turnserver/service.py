@@ -1,9 +1,9 @@
 """The turnserver, put together in one place."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import ifaddr
@@ -38,17 +38,18 @@ class TurnServer(MultiService):
         secret = Secret(settings["secret"])
         clock = IReactorTime(reactor)
         external = {1 if ip.version == 4 else 2: ip for ip in settings["ip"]}
-        local = {ip.version: ip for ip in (*settings["ip"], *settings["bind"])}
+        interfaces = _interface_addresses()
+        local = _local_addresses(settings["ip"], settings["bind"], interfaces)
 
         self.relay = make_relay(
             reactor,
-            listen=[(str(ip), settings["port"]) for ip in local.values()],
-            relay=[str(ip) for ip in local.values()],
+            listen=[(str(ip), settings["port"]) for ip in local],
+            relay=[str(ip) for ip in local],
             ports=settings["relayPorts"],
             realm=settings["realm"],
             workers=settings["threads"] or os.cpu_count() or 1,
         )
-        self.peers = Peers(own={*settings["ip"], *local.values(), *_interface_addresses()})
+        self.peers = Peers(own={*settings["ip"], *local, *interfaces})
         quotas = Quotas(
             per_user=settings["userQuota"],
             per_room=settings["meetingQuota"],
@@ -103,6 +104,16 @@ class TurnServer(MultiService):
     def hear(self, answer: HeartbeatAnswer) -> None:
         """The hub says which sfuservers there are."""
         self.peers.set_servers(answer.peers)
+
+
+def _local_addresses(told: Sequence[IP], given: Sequence[IP], interfaces: Collection[IP]) -> list[IP]:
+    """What to bind to, for each family that clients are told: what was given, else the address itself if it is ours.
+
+    A public address that is not (a cloud's) is forwarded to some interface by its network: any will do.
+    """
+    by_version = {ip.version: ip for ip in given}
+    wildcards: dict[int, IP] = {4: IPv4Address(0), 6: IPv6Address(0)}
+    return [by_version.get(ip.version, ip if ip in interfaces else wildcards[ip.version]) for ip in told]
 
 
 def _interface_addresses() -> set[IP]:

@@ -43,7 +43,7 @@ class Options(DaemonOptions):
         ),
         Flag(
             "bind",
-            "a local address to listen and relay on, if not --ip: behind a NAT that forwards all ports; one a family",
+            "a local address to listen and relay on; without: --ip if this machine has it, else all of them",
             convert=_address,
             repeatable=True,
         ),

@@ -74,11 +74,16 @@ def test_options_that_cannot_be_are_told_in_one_line(arguments: tuple[str, ...],
 
 def test_it_listens_where_it_is_bound_and_tells_what_it_is_reached_by() -> None:
     world = World("--ip", "8.8.4.4", "--ip", "2a00:1450::1", "--bind", "10.0.0.5", "--threads", "3", "--port", "3479")
-    assert world.made_with["listen"] == [("10.0.0.5", 3479), ("2a00:1450::1", 3479)]
-    assert world.made_with["relay"] == ["10.0.0.5", "2a00:1450::1"]
+    assert world.made_with["listen"] == [("10.0.0.5", 3479), ("::", 3479)]
+    assert world.made_with["relay"] == ["10.0.0.5", "::"]
     assert (world.made_with["workers"], world.made_with["ports"]) == (3, (49152, 65535))
     for own in ("8.8.4.4", "10.0.0.5", "2a00:1450::1", "127.0.0.1"):
         assert world.server.peers.ports(ip_address(own)) == frozenset()
+
+
+def test_an_address_of_this_machine_is_bound_and_one_that_is_forwarded_to_it_is_not() -> None:
+    assert World("--ip", "127.0.0.1").made_with["relay"] == ["127.0.0.1"]
+    assert World("--ip", "8.8.4.4").made_with["listen"] == [("0.0.0.0", 3478)]
 
 
 def test_nothing_runs_before_the_start_and_nothing_after_the_stop() -> None:

@@ -253,7 +253,9 @@ impl AsRawFd for Relay {
 /// One socket for each worker, all on one address.
 fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
     // Without SO_REUSEPORT first: it would let a second server take half of our clients without a word.
-    let bound = bind_udp(address, UdpOptions::default())?.local_addr()?;
+    let bound = bind_udp(address, UdpOptions::default())
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?
+        .local_addr()?;
     let options = UdpOptions {
         shared: workers > 1,
         receive_buffer: LISTEN_BUFFER,
