@@ -20,7 +20,7 @@ import pytest
 from meeting.sfuserver.addresses import choose_addresses, interface_addresses
 from tests.integration.test_processes import MEETING, free_port
 
-STARTING = 90.0
+STARTING = 150.0
 
 
 class Demo:
