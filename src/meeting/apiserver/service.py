@@ -27,7 +27,7 @@ from meeting.apiserver.database import Database, Threads, mysql_url, sqlite_url
 from meeting.apiserver.errands import Errands, Rounds
 from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
-from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SmtpServer, SmtpTransport
+from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SUBMISSION_PORT, SmtpServer, SmtpTransport
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.meetings import routes as meeting_routes
 from meeting.apiserver.meetings import webhooks
@@ -46,7 +46,6 @@ from meeting.apiserver.minutes.use_cases import Minutes
 from meeting.apiserver.minutes.websocket import SocketLimits
 from meeting.apiserver.schema import utc_now
 from meeting.apiserver.static import WebClient
-from meeting.apiserver.tap import MAIL_PORT
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
 from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
 from meeting.daemon.secret import Secret
@@ -215,7 +214,7 @@ def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:
     count = len(settings["mailServer"])
     columns = (
         settings["mailServer"],
-        settings["mailPort"] or [MAIL_PORT] * count,
+        settings["mailPort"] or [SUBMISSION_PORT] * count,
         settings["mailUsername"] or [""] * count,
         settings["mailPassword"] or [""] * count,
         settings["mailFrom"],

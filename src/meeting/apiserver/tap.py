@@ -6,8 +6,6 @@ from twisted.python import usage
 from meeting.daemon import options as shared
 from meeting.daemon.options import DaemonOptions, Flag
 
-MAIL_PORT = 587
-
 
 class Options(DaemonOptions):
     """The hub's options."""
@@ -44,7 +42,7 @@ class Options(DaemonOptions):
         ),
         Flag(
             "mailPort",
-            f"its port; 465 is TLS from the start, any other STARTTLS [{MAIL_PORT}]",
+            "its port; 465 is TLS from the start, any other STARTTLS [587]",
             convert=shared.port,
             repeatable=True,
         ),

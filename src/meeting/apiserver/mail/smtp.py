@@ -25,6 +25,8 @@ from meeting.apiserver.mail.sender import Outgoing, Report
 
 #: The port on which TLS begins with the first byte (RFC 8314 section 7.3).
 IMPLICIT_TLS_PORT = 465
+#: The port of submission (RFC 6409 section 3.1), where a server is said without one.
+SUBMISSION_PORT = 587
 
 
 @dataclass(frozen=True)
