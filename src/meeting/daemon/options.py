@@ -155,6 +155,10 @@ class DaemonOptions(usage.Options):
         if rest:
             raise usage.UsageError(f"do not know what to do with {rest[0]!r}; every value follows a flag, see --help")
 
+    def getSynopsis(self) -> str:
+        """The first line of `--help`: `meeting <command>`, the command being the package of the options."""
+        return str(getattr(self, "synopsis", f"Usage: meeting {type(self).__module__.split('.')[1]} [options]"))
+
     def opt_version(self) -> None:
         """Show the version and exit."""
         print(f"meeting {version('meeting')}")
