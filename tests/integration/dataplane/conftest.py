@@ -48,7 +48,7 @@ class Call:
         await self.diary.until(lambda: bool(self.diary.heard("link_connected", link)))
 
 
-@pytest_twisted.async_yield_fixture
+@pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]
 async def call() -> AsyncIterator[Call]:
     from twisted.internet import reactor
 

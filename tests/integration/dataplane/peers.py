@@ -214,7 +214,7 @@ class Peer:
         await wait(self.connection.close())
 
 
-class Painted(VideoStreamTrack):  # type: ignore[misc]
+class Painted(VideoStreamTrack):
     """Frames of one colour each; the colour is the message."""
 
     def __init__(self, width: int = 320, height: int = 240) -> None:
@@ -228,7 +228,7 @@ class Painted(VideoStreamTrack):  # type: ignore[misc]
         return frame
 
 
-class Humming(MediaStreamTrack):  # type: ignore[misc]
+class Humming(MediaStreamTrack):
     """A tone of 440 Hz, 48 kHz, in frames of 20 ms."""
 
     kind = "audio"

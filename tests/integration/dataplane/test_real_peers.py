@@ -6,9 +6,10 @@ import asyncio
 import os
 import socket
 
+import av
 import numpy
 
-from meeting.dataplane.media import Link
+from meeting.dataplane.media import Link, Source
 from meeting.dataplane.values import Kind
 from tests.integration.dataplane.conftest import Call
 from tests.integration.dataplane.peers import Humming, Painted, Peer, wait
@@ -71,7 +72,7 @@ async def test_channels_opened_by_the_server_reach_the_peer_with_what_was_sent_b
     assert {await wait(got.get()), await wait(got.get())} == {("_reliable", b"one"), ("_lossy", b"two")}
 
 
-async def publish(call: Call) -> tuple[Peer, Link, dict[str, object]]:
+async def publish(call: Call) -> tuple[Peer, Link, dict[str, Source]]:
     peer, link = call.expect()
     peer.connection.addTrack(Humming())
     peer.connection.addTrack(Painted())
@@ -83,7 +84,7 @@ async def publish(call: Call) -> tuple[Peer, Link, dict[str, object]]:
     return peer, link, sources
 
 
-async def subscribe(call: Call, sources: dict[str, object], first_ssrc: int = 0x1000) -> tuple[Peer, Link]:
+async def subscribe(call: Call, sources: dict[str, Source], first_ssrc: int = 0x1000) -> tuple[Peer, Link]:
     peer, link = call.expect()
     peer.connection.addTransceiver("audio", direction="recvonly")
     peer.connection.addTransceiver("video", direction="recvonly")
@@ -105,7 +106,7 @@ async def subscribe(call: Call, sources: dict[str, object], first_ssrc: int = 0x
             rtx_payload_types=section.rtx,
             extensions=section.extensions,
         )
-        sink.feed(sources[kind.value])  # type: ignore[arg-type]
+        sink.feed(sources[kind.value])
     return peer, link
 
 
@@ -120,11 +121,13 @@ async def test_audio_and_video_of_one_peer_are_decoded_by_two_others(call: Call)
         audio = next(track for track in peer.tracks if track.kind == "audio")
         for _ in range(10):
             frame = await wait(video.recv())
+            assert isinstance(frame, av.VideoFrame)
             middle = frame.to_ndarray(format="rgb24")[100:140, 100:140].reshape(-1, 3).mean(axis=0)
             assert numpy.abs(middle - (200, 30, 60)).max() < 12, middle
         loudest = 0
         for _ in range(25):
             sound = await wait(audio.recv())
+            assert isinstance(sound, av.AudioFrame)
             loudest = max(loudest, int(numpy.abs(sound.to_ndarray()).max()))
         assert loudest > 6000
     assert len(call.diary.heard("source_started")) == 2
@@ -143,7 +146,7 @@ async def test_a_subscriber_that_comes_later_and_switches_gets_a_key_frame(call:
     before = len(call.diary.heard("statistics"))
     await call.diary.until(lambda: len(call.diary.heard("statistics")) > before)
     snapshot = call.port.statistics()
-    video_row = snapshot.sources[sources["video"].id]  # type: ignore[attr-defined]
+    video_row = snapshot.sources[sources["video"].id]
     assert video_row.plis_sent >= 1
     assert video_row.key_frames >= 2
     assert snapshot.as_json()["threads"][0]["cpu_seconds"] > 0

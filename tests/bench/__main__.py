@@ -1,0 +1,5 @@
+"""`make bench`: what forwarding costs."""
+
+from tests.bench.forwarding import main
+
+main()

@@ -1,0 +1,245 @@
+"""CPU time of one forwarded packet: the engine's media thread beside a bare loop, in interleaved rounds.
+
+One publisher (30 frames of 5 packets of 1,100 bytes and 50 audio packets a second) and 30 subscribers, all real
+connections over loopback from one load generator in a process of its own. Times are CPU time of the thread that
+forwards, so neighbours on the machine disturb them little. The README says how to read the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import asyncioreactor, task
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+from zope.interface import implementer
+
+from meeting.dataplane.certificate import make_certificate
+from meeting.dataplane.interfaces import ILink, IPortListener, ISource
+from meeting.dataplane.media import Port
+from meeting.dataplane.values import Codec, Kind, PortStatistics
+
+RUST = Path(__file__).parents[2] / "rust"
+MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+UFRAG, PASSWORD = "bench{}", "password+of+22+chars+{}"
+VP8, OPUS = 96, 111
+EXTENSIONS = {MID_URI: 1}
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round measured."""
+
+    forwarded: int
+    media_cpu: float
+    """Seconds, of the thread that forwards."""
+    python_cpu: float
+    """Seconds, of everything else in the process that has the reactor."""
+    expected: int
+    received: int
+    p50: float
+    p99: float
+    """Microseconds from the publisher's send to the subscriber's receive."""
+
+    @property
+    def nanoseconds(self) -> float:
+        return self.media_cpu * 1e9 / max(1, self.forwarded)
+
+
+@implementer(IPortListener)
+class Ear:
+    """Counts who is connected and keeps the snapshots."""
+
+    def __init__(self) -> None:
+        self.connected = 0
+        self.snapshots: list[PortStatistics] = []
+        self.troubles: list[str] = []
+
+    def link_connected(self, link: ILink, path: str) -> None:
+        self.connected += 1
+
+    def link_path_changed(self, link: ILink, path: str) -> None: ...
+    def link_closed(self, link: ILink, reason: str) -> None: ...
+    def channel_opened(self, link: ILink, label: str) -> None: ...
+    def message(self, link: ILink, label: str, data: bytes, binary: bool) -> None: ...
+    def source_started(self, source: ISource, ssrc: int) -> None: ...
+    def source_stopped(self, source: ISource) -> None: ...
+    def audio_levels(self, levels: Any) -> None: ...
+
+    def statistics(self, snapshot: PortStatistics) -> None:
+        self.snapshots.append(snapshot)
+
+    def trouble(self, text: str) -> None:
+        self.troubles.append(text)
+
+
+def own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def parse(output: str) -> dict[str, float]:
+    return {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+
+
+async def run_load(reactor: Any, binary: Path, mode: str, **options: object) -> dict[str, float]:
+    """Run the load generator to its end."""
+    arguments = [mode, *(f"{name}={value}" for name, value in options.items())]
+    output, errors, code = await getProcessOutputAndValue(str(binary), arguments, os.environ, reactor=reactor)
+    if code != 0:
+        raise RuntimeError(f"the load generator failed: {errors.decode()}")
+    return parse(output.decode())
+
+
+async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: float) -> Round:
+    ear = Ear()
+    identity = make_certificate(time.time())
+    port = Port(reactor, bind=[("127.0.0.1", 0)], certificate=make_certificate(time.time()), listener=ear)
+    await port.start()
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder, "certificate.der"), Path(folder, "key.der")
+        certificate.write_bytes(identity.certificate)
+        key.write_bytes(identity.key)
+        # The peers' certificate has the fingerprint a Port with it would show.
+        peers = Port(reactor, bind=[], certificate=identity, listener=ear).fingerprint
+        links = [
+            port.add_link(ufrag=UFRAG.format(n), password=PASSWORD.format(n), remote_fingerprint=peers)
+            for n in range(subscribers + 1)
+        ]
+        codecs = [
+            Codec(VP8, "VP8", 90000, nack=True, pli=True),
+            Codec(OPUS, "opus", 48000, 2),
+        ]
+        links[0].configure(codecs=codecs, extensions=EXTENSIONS)
+        audio = links[0].add_source(mid="0", kind=Kind.AUDIO)
+        video = links[0].add_source(mid="1", kind=Kind.VIDEO)
+        for link in links[1:]:
+            for number, (source, kind) in enumerate(((audio, Kind.AUDIO), (video, Kind.VIDEO))):
+                sink = link.add_sink(
+                    mid=str(number),
+                    kind=kind,
+                    ssrc=1000 + number,
+                    rtx_ssrc=None,
+                    payload_types={VP8: VP8, OPUS: OPUS},
+                    rtx_payload_types={},
+                    extensions=EXTENSIONS,
+                )
+                sink.feed(source)
+        host, number = port.addresses[0]
+        loading = Deferred.fromCoroutine(
+            run_load(
+                reactor,
+                binary,
+                "join",
+                server=f"{host}:{number}",
+                fingerprint=port.fingerprint,
+                certificate=certificate,
+                key=key,
+                ufrag=UFRAG,
+                password=PASSWORD,
+                subscribers=subscribers,
+                seconds=seconds,
+            )
+        )
+        while ear.connected <= subscribers and not loading.called:
+            await task.deferLater(reactor, 0.05, lambda: None)
+        seen, cpu_before = len(ear.snapshots), own_cpu()
+        # From one whole snapshot to another, both while media flows.
+        while len(ear.snapshots) < seen + 1 and not loading.called:
+            await task.deferLater(reactor, 0.02, lambda: None)
+        cpu_before = own_cpu()
+        result = await loading
+        await task.deferLater(reactor, 0.05, lambda: None)
+        flowing = [s for s in ear.snapshots[seen:] if s.links]
+        first, last = flowing[0], flowing[-2]
+        python = own_cpu() - cpu_before - (ear.snapshots[-1].threads[0].cpu_seconds - first.threads[0].cpu_seconds)
+    await port.close()
+    if ear.troubles:
+        raise RuntimeError("; ".join(ear.troubles))
+    return Round(
+        forwarded=last.counters["packets_forwarded"] - first.counters["packets_forwarded"],
+        media_cpu=last.threads[0].cpu_seconds - first.threads[0].cpu_seconds,
+        python_cpu=max(0.0, python),
+        expected=int(result["expected"]),
+        received=int(result["received"]),
+        p50=result["p50_us"],
+        p99=result["p99_us"],
+    )
+
+
+async def bare_round(reactor: Any, binary: Path, subscribers: int, seconds: float) -> Round:
+    result = await run_load(reactor, binary, "bare", subscribers=subscribers, seconds=seconds)
+    return Round(
+        forwarded=int(result["forwarded"]),
+        media_cpu=result["cpu_ns"] / 1e9,
+        python_cpu=0.0,
+        expected=int(result["expected"]),
+        received=int(result["received"]),
+        p50=result["p50_us"],
+        p99=result["p99_us"],
+    )
+
+
+def build() -> Path:
+    """The load generator, built as the product is: with optimisation."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", RUST.parent / ".cache" / "target"))
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "meeting-load"]
+    subprocess.run(command, cwd=RUST, env={**os.environ, "CARGO_TARGET_DIR": str(target)}, check=True)
+    return target / "release" / "meeting-load"
+
+
+def table(subscribers: int, engine: list[Round], bare: list[Round]) -> str:
+    lines = [
+        f"one publisher, {subscribers} subscribers, {len(engine)} rounds each",
+        f"{'':24}{'CPU ns/packet':>14}{'packets':>10}{'lost':>8}{'p50 µs':>9}{'p99 µs':>9}",
+    ]
+    for name, rounds in (("media thread", engine), ("bare loop", bare)):
+        lost = sum(r.expected - r.received for r in rounds) / max(1, sum(r.expected for r in rounds))
+        lines.append(
+            f"{name:24}{statistics.median(r.nanoseconds for r in rounds):14.0f}"
+            f"{sum(r.forwarded for r in rounds):10}{lost:8.2%}"
+            f"{statistics.median(r.p50 for r in rounds):9.0f}{statistics.median(r.p99 for r in rounds):9.0f}"
+        )
+    ratios = [e.nanoseconds / b.nanoseconds for e, b in zip(engine, bare, strict=True)]
+    python = sum(r.python_cpu for r in engine) * 1e9 / max(1, sum(r.forwarded for r in engine))
+    lines.append(f"media thread / bare loop: {statistics.median(ratios):.2f} (median of rounds)")
+    lines.append(f"Python beside it: {python:.0f} ns per forwarded packet, statistics of each second included")
+    return "\n".join(lines)
+
+
+async def measure(reactor: Any, subscribers: int, rounds: int, seconds: float) -> str:
+    binary = build()
+    engine, bare = [], []
+    for _ in range(rounds):
+        engine.append(await engine_round(reactor, binary, subscribers, seconds))
+        bare.append(await bare_round(reactor, binary, subscribers, seconds))
+    return table(subscribers, engine, bare)
+
+
+def main() -> None:
+    """`python -m tests.bench [--subscribers N] [--rounds N] [--seconds S]`."""
+    parser = argparse.ArgumentParser(description="What forwarding a packet costs.")
+    parser.add_argument("--subscribers", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each round, at least 4")
+    options = parser.parse_args()
+    if options.seconds < 4 or options.rounds < 1 or not 1 <= options.subscribers <= 250:
+        parser.error("at least 4 seconds, 1 round, and 1 to 250 subscribers")
+    asyncioreactor.install()
+    from twisted.internet import reactor
+
+    def start(reactor: Any) -> Deferred[None]:
+        return Deferred.fromCoroutine(
+            measure(reactor, options.subscribers, options.rounds, options.seconds)
+        ).addCallback(print)
+
+    task.react(start, _reactor=reactor)
