@@ -72,12 +72,12 @@ class Echo(DatagramProtocol):
 
 
 @asynccontextmanager
-async def echo(port: int = 0) -> AsyncIterator[tuple[Echo, int]]:
+async def echo(port: int = 0, host: str = HOST) -> AsyncIterator[tuple[Echo, int]]:
     """An echoing peer and its port."""
     from twisted.internet import reactor
 
     peer = Echo()
-    listening: Any = IReactorUDP(reactor).listenUDP(port, peer, HOST, 9000)
+    listening: Any = IReactorUDP(reactor).listenUDP(port, peer, host, 9000)
     try:
         yield peer, listening.getHost().port
     finally:
@@ -169,12 +169,14 @@ class TestClient(DatagramProtocol):
 
 
 @asynccontextmanager
-async def client(server: TurnServer, user: tuple[str, str] | None = None) -> AsyncIterator[TestClient]:
+async def client(
+    server: TurnServer, user: tuple[str, str] | None = None, host: str = HOST
+) -> AsyncIterator[TestClient]:
     """A client with a socket of its own."""
     from twisted.internet import reactor
 
-    protocol = TestClient(server.relay.addresses[0], user)
-    port: Any = IReactorUDP(reactor).listenUDP(0, protocol, HOST, 9000)
+    protocol = TestClient(next(address for address in server.relay.addresses if address[0] == host), user)
+    port: Any = IReactorUDP(reactor).listenUDP(0, protocol, host, 9000)
     try:
         yield protocol
     finally:

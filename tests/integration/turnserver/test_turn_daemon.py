@@ -64,7 +64,7 @@ async def test_it_registers_with_the_hub_learns_the_sfuservers_and_says_good_bye
             heartbeat = hub.heartbeats[-1]
             assert (heartbeat["kind"], heartbeat["state"]) == ("turn", "ready")
             assert heartbeat["address"].startswith(f"{HOST}:")
-            assert heartbeat["media"] == [HOST]
+            assert heartbeat["media"] == []
         assert [farewell["instance"] for farewell in hub.farewells] == [heartbeat["instance"]]
     finally:
         await port.stopListening()

@@ -12,9 +12,12 @@ from aioice.turn import create_turn_endpoint
 from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 
+from meeting.stun import Address, AttributeType, Class, Message, Method, encode_xor_address
+from meeting.stun.addresses import IPV6
 from meeting.turnserver.service import TurnServer
 from tests.support.deadlines import deadline
-from tests.support.turnserver import HOST, RELAY_PORTS, credential, echo, echo_pair, turnserver
+from tests.support.turn import channel
+from tests.support.turnserver import HOST, RELAY_PORTS, client, credential, echo, echo_pair, turnserver
 
 UCLIENT = shutil.which("turnutils_uclient")
 
@@ -77,6 +80,33 @@ async def test_aioice_is_refused_without_a_good_credential(refused: str) -> None
         assert "401" in str(failure.value)
         _, back = await through_aioice(server, credential(), (HOST, port))
         assert len(back) == 100
+
+
+@deadline(30)
+async def test_ipv6_is_relayed_by_indications_and_channels() -> None:
+    six = "::1"
+    family = (AttributeType.REQUESTED_ADDRESS_FAMILY, bytes((IPV6, 0, 0, 0)))
+    async with (
+        turnserver("--ip", HOST, "--ip", six) as server,
+        echo(host=six) as (_, port),
+        client(server, host=six) as user,
+    ):
+        server.peers.set_servers([f"[{six}]:{port}"])
+        await user.challenge()
+        answer = await user.ask(Method.ALLOCATE, (AttributeType.REQUESTED_TRANSPORT, b"\x11\0\0\0"), family)
+        [relayed] = answer.addresses(AttributeType.XOR_RELAYED_ADDRESS)
+        assert str(relayed.ip) == six
+        assert (await user.ask(Method.CREATE_PERMISSION, user.peer(six, port))).message_class is Class.SUCCESS
+        to = (AttributeType.XOR_PEER_ADDRESS, encode_xor_address(Address(relayed.ip, port), bytes(12)))
+        data = (AttributeType.DATA, b"by indication")
+        user.send(Message(Class.INDICATION, Method.SEND, bytes(12), (to, data)).build())
+        back = Message.parse(await user.hear())
+        assert (back.method, back.get(AttributeType.DATA)) == (Method.DATA, b"by indication")
+        assert back.addresses(AttributeType.XOR_PEER_ADDRESS) == [Address(relayed.ip, port)]
+        bound = await user.ask(Method.CHANNEL_BIND, channel(0x4000), user.peer(six, port))
+        assert bound.message_class is Class.SUCCESS
+        user.send(bytes.fromhex("4000000a") + b"by channel")
+        assert await user.hear() == bytes.fromhex("4000000a") + b"by channel"
 
 
 async def uclient(server: TurnServer, *arguments: str) -> tuple[str, int]:
