@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from livekit.protocol.models import DisconnectReason
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 
@@ -16,10 +17,14 @@ from meeting.sfuserver.tap import Options
 SECRET = "a secret for nothing but tests"
 
 
-def token(identity: str = "anna", *, room: str = "standup", secret: str = SECRET, **grants: Any) -> str:
+def token(identity: str = "anna", *grants: str, room: str = "standup", secret: str = SECRET) -> str:
     """An access token; without grants one that may join."""
     claims = AccessClaims(
-        identity=identity, name=identity.title(), room=room, grants=grants or {"roomJoin": True}, expires_at=2**40
+        identity=identity,
+        name=identity.title(),
+        room=room,
+        grants=dict.fromkeys(grants or ("roomJoin",), True),
+        expires_at=2**40,
     )
     return mint_access_token(Secret(secret), claims)
 
@@ -48,6 +53,17 @@ class RunningServer:
         assert self._port is not None
         host: Any = self._port.getHost()
         return f"127.0.0.1:{host.port}"
+
+    def forget_everything(self) -> None:
+        """Break every socket and drop every room, as a process that is killed does."""
+        now = self._reactor.seconds()
+        for room in self.server.rooms:
+            for participant in list(room.participants.values()):
+                socket: Any = participant.outbox
+                participant.outbox = None
+                room.leave(participant, DisconnectReason.UNKNOWN_REASON, now)
+                socket.dropConnection(abort=True)
+            self.server.rooms.remove(room, DisconnectReason.UNKNOWN_REASON, now)
 
     async def stop(self) -> None:
         if self._port is not None:

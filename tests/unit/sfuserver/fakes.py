@@ -116,7 +116,9 @@ class FakeLink:
         self.sinks.append(sink)
         return sink
 
-    def open_channel(self, label: str, *, ordered: bool = True, max_retransmits: int | None = None) -> None:
+    def open_channel(
+        self, label: str, *, ordered: bool = True, max_retransmits: int | None = None, negotiated: int | None = None
+    ) -> None:
         self.channels.append((label, ordered, max_retransmits))
 
     def send(self, label: str, data: bytes, *, binary: bool = True) -> None:

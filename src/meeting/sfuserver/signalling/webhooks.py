@@ -44,15 +44,19 @@ LIFETIME = 300
 class Webhooks(Service):
     """A RoomEvents that posts."""
 
-    def __init__(self, clock: IReactorTime, agent: IAgent, secret: Secret, url: str, chance: Chance) -> None:
+    def __init__(
+        self, clock: IReactorTime, agent: IAgent, secret: Secret, url: str, chance: Chance, most_queued: int = QUEUE
+    ) -> None:
         self._clock = clock
         self._http = HTTPClient(agent)
         self._secret = secret
         self._url = url
         self._chance = chance
+        self._most_queued = most_queued
         self._queue: deque[WebhookEvent] = deque()
         self._dropped = 0
         self._sending: Deferred[None] | None = None
+        self._busy = False
         self._troubled = False
 
     def stopService(self) -> Deferred[None] | None:
@@ -99,10 +103,11 @@ class Webhooks(Service):
             shown.CopyFrom(track.info)
             event.track.CopyFrom(shown)
         self._queue.append(event)
-        if len(self._queue) > QUEUE:
+        if len(self._queue) > self._most_queued:
             self._queue.popleft()
             self._dropped += 1
-        if self._sending is None and self.running:
+        if not self._busy and self.running:
+            self._busy = True
             self._sending = Deferred.fromCoroutine(self._send_all())
             self._sending.addErrback(self._failed)
 
@@ -121,7 +126,7 @@ class Webhooks(Service):
                     await deferLater(self._clock, wait)
                     wait = min(wait * 2, LAST_RETRY)
         finally:
-            self._sending = None
+            self._busy = False
 
     async def _post(self, event: WebhookEvent) -> bool:
         """Whether it need not be sent again: taken, or refused in a way that will not change."""

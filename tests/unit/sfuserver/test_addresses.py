@@ -1,0 +1,35 @@
+"""Which addresses clients are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from meeting.sfuserver.addresses import MediaAddress, choose_addresses, media_address, told_addresses
+
+
+def chosen(*present: str) -> list[str]:
+    return [address.told for address in choose_addresses(present)]
+
+
+def test_browsers_are_told_everything_but_loopback_and_link_local() -> None:
+    present = ("127.0.0.1", "::1", "2001:db8::1", "10.0.0.7", "fe80::1", "169.254.3.4", "10.0.0.7")
+    assert chosen(*present) == ["10.0.0.7", "2001:db8::1"]
+
+
+def test_the_loopback_is_better_than_nothing() -> None:
+    assert chosen("127.0.0.1", "fe80::1") == ["127.0.0.1"]
+
+
+def test_behind_a_nat_the_public_address_is_told_and_the_local_one_bound() -> None:
+    address = media_address("203.0.113.7/10.0.0.5")
+    assert address == MediaAddress("203.0.113.7", "10.0.0.5")
+    assert told_addresses([address], [("10.0.0.5", 7882), ("10.0.0.6", 7882)]) == [
+        ("203.0.113.7", 7882),
+        ("10.0.0.6", 7882),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "host.example", "10.0.0.1/", "1.2.3.4/x"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="ADDRESS"):
+        media_address(text)
