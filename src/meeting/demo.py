@@ -24,7 +24,7 @@ from twisted.python.usage import UsageError
 from meeting.daemon import process
 from meeting.daemon.certificates.files import CertificateFiles
 from meeting.daemon.certificates.self_signed import self_signed
-from meeting.daemon.client import Unreachable, agent_for
+from meeting.daemon.client import agent_for
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.listeners import Port
 from meeting.daemon.observe import configure_logging
@@ -137,14 +137,13 @@ class Demo(MultiService):
             print(f"meeting demo: {failure.value}", file=sys.stderr)
         else:
             self._log.failure("the demo could not start", failure=failure)
-        self.failed = True
         self._reactor.stop()
-
-    failed = False
 
 
 class Mailbox(MultiService):
     """Prints each mail once, as it comes into the mailbox."""
+
+    _log = Logger()
 
     def __init__(self, reactor: Any, place: Place) -> None:
         from twisted.application.internet import TimerService
@@ -158,7 +157,10 @@ class Mailbox(MultiService):
         timer.setServiceParent(self)
 
     def _look(self) -> Deferred[None]:
-        return Deferred.fromCoroutine(self._read()).addErrback(lambda failure: failure.trap(Unreachable) and None)
+        # The hub may be busy, or ending; the next look is a second away.
+        return Deferred.fromCoroutine(self._read()).addErrback(
+            lambda failure: self._log.debug("the mailbox was not read: {why}", why=failure.value)
+        )
 
     async def _read(self) -> None:
         import treq
@@ -181,12 +183,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options.parseOptions(list(arguments))
         configure_logging("text", options["logLevel"])
-        demo = Demo(options, _place(options), reactor)
-        status = process.run_service(reactor, demo)
+        return process.run_service(reactor, Demo(options, _place(options), reactor))
     except (UsageError, ConfigurationError) as error:
         print(f"meeting demo: {error}", file=sys.stderr)
         return 2
-    return 1 if demo.failed else status
 
 
 def _place(options: DemoOptions) -> Place:

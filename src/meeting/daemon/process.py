@@ -76,6 +76,10 @@ def run_service(reactor: Any, service: IService) -> int:
         reactor.run()
         if trouble:
             raise trouble[0]
+        if reactor._exitSignal is None:
+            # A part of it could not go on and stopped the reactor, having said why (Twisted's
+            # _ISupportsExitSignalCapturing): whoever watches over the process has to start it again.
+            status = 1
     except CannotListenError as error:
         place = f"{error.interface or '*'}:{error.port}"
         raise ConfigurationError(f"cannot listen on {place}: {error.socketError}") from None

@@ -24,6 +24,7 @@ class Reactor(Clock):
         self._first: list[Callable[[], Any]] = []
         self._last: list[Callable[[], Any]] = []
         self._stopped = False
+        self._exitSignal: int | None = None
 
     def callWhenRunning(self, function: Callable[[], Any]) -> None:
         self._first.append(function)
@@ -40,6 +41,8 @@ class Reactor(Clock):
             function()
         if not self._stopped:
             self._main(self)
+        if not self._stopped:
+            self._exitSignal = 15
         ended = [function() for function in self._last]
         self.advance(STOP_WITHIN + 1)
         assert all(each.called for each in ended)
@@ -100,6 +103,10 @@ def test_what_had_begun_is_ended_when_a_later_part_cannot_begin() -> None:
         run_service(Reactor(lambda reactor: diary.append("running")), services)
     assert "running" not in diary
     assert diary[-2:] == ["stop b", "stop a"]
+
+
+def test_a_service_that_stops_the_reactor_by_itself_has_failed() -> None:
+    assert run_service(Reactor(lambda reactor: reactor.stop()), tree()) == 1
 
 
 def test_a_service_that_does_not_end_is_not_waited_for_for_ever() -> None:
