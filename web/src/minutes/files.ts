@@ -26,6 +26,9 @@ export type Put = (url: string, file: Blob, onProgress: (part: number) => void, 
 
 const TRIES = 5;
 
+/** Browsers refuse a fetch that is called as somebody's method. */
+const browserFetch: Send = (input, init) => fetch(input, init);
+
 async function json<T>(answer: Promise<Response>): Promise<T> {
   let response: Response;
   try {
@@ -40,7 +43,7 @@ async function json<T>(answer: Promise<Response>): Promise<T> {
 
 const of = (code: string) => `/api/meetings/${encodeURIComponent(code)}`;
 
-export function fetchMinutes(code: string, send: Send = fetch): Promise<MinutesText> {
+export function fetchMinutes(code: string, send: Send = browserFetch): Promise<MinutesText> {
   return json(send(`${of(code)}/minutes`));
 }
 
@@ -50,7 +53,7 @@ export class Uploader {
   readonly #put: Put;
   readonly #wait: (seconds: number) => Promise<void>;
 
-  constructor(code: string, send: Send = fetch, put: Put = putByXhr, wait: (seconds: number) => Promise<void> = pause) {
+  constructor(code: string, send: Send = browserFetch, put: Put = putByXhr, wait: (seconds: number) => Promise<void> = pause) {
     this.#code = code;
     this.#send = send;
     this.#put = put;
