@@ -34,6 +34,7 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(hub: Hub) -> None
     assert cookie.startswith("meeting_session=")
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
+    assert "secure" in cookie, "a proxy takes TLS off, but people come by https"
     assert "path=/" in cookie
 
 
@@ -237,6 +238,13 @@ def test_the_hourly_sweep_forgets_what_is_over(hub: Hub) -> None:
     hub.clock.advance(31 * 86_400)
     hub.clock.advance(3600)
     assert hub.sql(rows) == [0, 0, 0]
+
+
+def test_a_cookie_of_a_plain_local_server_comes_back(hub: Hub) -> None:
+    hub.sign_in(ADA)
+    headers = {"Origin": "http://localhost:8080", "Host": "localhost:8080"}
+    answer = hub.request("POST", "/api/sign-out", headers=headers)
+    assert "secure" not in answer.headers["Set-Cookie"].lower()
 
 
 def test_the_host_that_was_asked_is_an_origin_of_ours(hub: Hub) -> None:

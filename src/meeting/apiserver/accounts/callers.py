@@ -49,27 +49,32 @@ class Callers:
         if call.request.method in _SAFE and (call.header("Upgrade") or "").lower() != "websocket":
             return
         origin = call.header("Origin")
-        # The host a browser addressed is ours as well (a server has more names than one, localhost for example); but
-        # under the public name, only with the public scheme: what came by plain http may be anybody's page.
         if origin is None and call.header("Sec-Fetch-Site") == "same-origin":
             return
-        addressed = origin_of(call.url_root)
-        own = {self._public_origin}
-        if urlsplit(addressed).netloc != urlsplit(self._public_origin).netloc:
-            own.add(addressed)
-        if origin is None or origin.lower() not in own:
+        if origin is None or origin.lower() not in (self._public_origin, self._own_origin(call)):
             raise WrongOrigin("Open the page of this server itself, and send the Origin it has.")
 
+    def session_cookie(self, call: Call, cookie: str, *, guest: bool = False) -> Cookie:
+        """The session's cookie, to be set. Its life in the browser is the session's in the database."""
+        lifetime = GUEST_SESSION_LIFETIME if guest else SESSION_LIFETIME
+        return self._cookie(call, cookie, int(lifetime.total_seconds()))
 
-def session_cookie(call: Call, cookie: str, *, guest: bool = False) -> Cookie:
-    """The session's cookie, to be set. Its life in the browser is the session's in the database."""
-    lifetime = GUEST_SESSION_LIFETIME if guest else SESSION_LIFETIME
-    return Cookie(COOKIE, cookie, max_age=int(lifetime.total_seconds()), secure=call.url_root.startswith("https:"))
+    def no_cookie(self, call: Call) -> Cookie:
+        """The session's cookie, to be deleted."""
+        return self._cookie(call, "", 0)
 
+    def _cookie(self, call: Call, value: str, max_age: int) -> Cookie:
+        return Cookie(COOKIE, value, max_age=max_age, secure=self._own_origin(call).startswith("https:"))
 
-def no_cookie(call: Call) -> Cookie:
-    """The session's cookie, to be deleted."""
-    return Cookie(COOKIE, "", max_age=0, secure=call.url_root.startswith("https:"))
+    def _own_origin(self, call: Call) -> str:
+        """The origin under which this request reached us.
+
+        A server has more names than one (localhost, for example). Under the public name the public scheme counts: a
+        proxy may have taken TLS off, and what came by plain http may be anybody's page.
+        """
+        addressed = origin_of(call.url_root)
+        same_name = urlsplit(addressed).netloc == urlsplit(self._public_origin).netloc
+        return self._public_origin if same_name else addressed
 
 
 def origin_of(url: str) -> str:

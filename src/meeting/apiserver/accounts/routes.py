@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from meeting.apiserver.accounts.callers import COOKIE, Callers, no_cookie, session_cookie
+from meeting.apiserver.accounts.callers import COOKIE, Callers
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Accounts, WrongCode
 from meeting.apiserver.models import Answer
@@ -113,13 +113,13 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         callers.check_origin(call)
         person, cookie = await accounts.sign_in(body.email, body.code, call.client_address)
         answer = SignInAnswer(person=PersonAnswer.model_validate(person))
-        return Reply(200, answer, cookies=[session_cookie(call, cookie)])
+        return Reply(200, answer, cookies=[callers.session_cookie(call, cookie)])
 
     @api.route("POST", "/api/sign-out", status=204, summary="End the session.", errors=(Forbidden,), tags=tags)
     async def sign_out(call: Call) -> Reply:
         callers.check_origin(call)
         await accounts.sign_out(call.cookies.get(COOKIE, ""))
-        return Reply(204, cookies=[no_cookie(call)])
+        return Reply(204, cookies=[callers.no_cookie(call)])
 
     @api.route("GET", "/api/me", answer=MeAnswer, summary="Who is calling.", tags=tags)
     async def get_me(call: Call) -> Reply:
@@ -130,7 +130,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
             server=server,
         )
         # The session was renewed by being used: the browser must keep the cookie as long.
-        cookies = [session_cookie(call, call.cookies[COOKIE])] if caller.person is not None else []
+        cookies = [callers.session_cookie(call, call.cookies[COOKIE])] if caller.person is not None else []
         return Reply(200, answer, cookies=cookies)
 
     @api.route(

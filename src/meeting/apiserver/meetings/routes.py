@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
-from meeting.apiserver.accounts.callers import Callers, session_cookie
+from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.meetings import rules
@@ -261,7 +261,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
             role=ticket.role.value,
             meeting=answer(ticket.meeting, caller),
         )
-        return Reply(200, joined, cookies=[session_cookie(call, ticket.cookie, guest=True)] if ticket.cookie else [])
+        return Reply(
+            200, joined, cookies=[callers.session_cookie(call, ticket.cookie, guest=True)] if ticket.cookie else []
+        )
 
     @api.route(
         "POST",
