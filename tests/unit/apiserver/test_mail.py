@@ -130,6 +130,12 @@ def test_a_code_is_forgotten_when_it_was_sent(post: Post) -> None:
     assert post.rows()[0].text == ""
 
 
+def test_a_code_that_was_refused_is_forgotten_too(post: Post) -> None:
+    post.post(wipe=True)
+    post.sender(FakeTransport(REFUSED))
+    assert (post.rows()[0].state, post.rows()[0].text) == ("failed", "")
+
+
 def test_the_second_server_is_asked_when_the_first_does_not_take_it(post: Post) -> None:
     first, second = FakeTransport(NOT_NOW), FakeTransport(SENT, SENT)
     post.sender(first, second)

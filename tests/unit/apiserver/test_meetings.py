@@ -195,6 +195,19 @@ def test_a_meeting_that_runs_over_is_not_over(hub: Hub) -> None:
     assert ada.get(f"/api/meetings/{meeting['code']}").json["state"] == "ended"
 
 
+def test_nobody_floods_the_world_with_invitations(hub: Hub) -> None:
+    ada = hub.sign_in(ADA)
+    crowd = [f"p{number}@example.com" for number in range(1000)]
+    for number in range(5):
+        ada.schedule(title=f"Plans {number}", invitees=crowd)
+    body = {"kind": "scheduled", "title": "More", "begin_at": "2026-11-23T14:00:00Z", "end_at": "2026-11-23T15:00:00Z"}
+    answer = ada.post("/api/meetings", {**body, "invitees": [BOB]})
+    assert (answer.status, answer.problem) == (429, "too-many-requests")
+    assert len(ada.get("/api/meetings").json["meetings"]) == 5
+    assert ada.post("/api/meetings", body).status == 201, "without mails it goes on"
+    assert hub.sign_in(EVE).schedule(invitees=[BOB])["state"] == "scheduled"
+
+
 def test_a_subject_is_one_line_whatever_the_title_holds(hub: Hub) -> None:
     hub.sign_in(ADA).schedule(title="Plans\r\nBcc: eve@example.com \u2028 x", invitees=[BOB])
     subject = hub.mails()[0]["subject"]

@@ -238,12 +238,17 @@ class Accounts:
         return hmac.digest(self._key, text.encode(), "sha256")
 
 
-def count(transaction: Connection, limit: rules.Limit, whom: str, now: datetime) -> float:
-    """Count one more of `limit` for `whom`; returns 0, or the seconds until it is allowed again."""
+def count(transaction: Connection, limit: rules.Limit, whom: str, now: datetime, amount: int = 1) -> float:
+    """Count `amount` more of `limit` for `whom`; returns 0, or the seconds until it is allowed again."""
     bucket = sha256(f"{limit.what}\0{whom}".encode()).digest()
     # An old span is replaced by a new one; the update leaves a running one's end as it is.
     transaction.execute(delete(rate).where(rate.c.bucket == bucket, rate.c.until <= now))
-    upsert(transaction, rate, {"bucket": bucket, "count": 1, "until": now + limit.span}, {"count": rate.c.count + 1})
+    upsert(
+        transaction,
+        rate,
+        {"bucket": bucket, "count": amount, "until": now + limit.span},
+        {"count": rate.c.count + amount},
+    )
     row = transaction.execute(select(rate.c.count, rate.c.until).where(rate.c.bucket == bucket)).one()
     return max(1.0, (row.until - now).total_seconds()) if row._mapping["count"] > limit.count else 0.0
 

@@ -166,12 +166,11 @@ def _settle(transaction: Connection, letter: Outgoing, holder: str, report: Repo
     )
     if report.outcome is Outcome.SENT:
         transaction.execute(held.values(state=SENT, sent_at=now, holder=None, last_error=None))
-        transaction.execute(
-            update(mail).where(mail.c.id == letter.id, mail.c.state == SENT, mail.c.wipe == 1).values(text="")
-        )
     elif report.outcome is Outcome.REFUSED:
         transaction.execute(held.values(state=FAILED, holder=None, last_error=report.detail[:500]))
     else:
         attempts = letter.attempts + 1
         due = now + rules.delay_after(attempts)
         transaction.execute(held.values(attempts=attempts, due_at=due, holder=None, last_error=report.detail[:500]))
+    over = (mail.c.id == letter.id) & mail.c.state.in_((SENT, FAILED)) & (mail.c.wipe == 1)
+    transaction.execute(update(mail).where(over).values(text=""))

@@ -186,7 +186,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         answer=MeetingAnswer,
         status=201,
         summary="Open one's instant meeting (200 if it is there), or schedule one.",
-        errors=(SignInNeeded, Forbidden),
+        errors=(SignInNeeded, Forbidden, TooManyRequests),
         tags=tags,
     )
     async def create_meeting(call: Call, body: MeetingRequest) -> Reply:
@@ -221,7 +221,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         body=MeetingChanges,
         answer=MeetingAnswer,
         summary="Change a meeting of one's own.",
-        errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),
+        errors=(SignInNeeded, Forbidden, NotFound, MeetingOver, TooManyRequests),
         tags=tags,
     )
     async def change_meeting(call: Call, body: MeetingChanges, code: str) -> MeetingAnswer:

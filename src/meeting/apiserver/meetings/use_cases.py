@@ -28,6 +28,9 @@ __all__ = ["Changes", "Meeting", "Meetings", "Visit"]
 #: Codes that lead nowhere, per source: what stops looking for meetings by guessing.
 _MISSES = Limit("codes of meetings that are none", 60, timedelta(minutes=10))
 
+#: Mails that one person's meetings cause: invitations, changes.
+_MAILS = Limit("mails by an owner", 5000, timedelta(days=1))
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -292,7 +295,7 @@ def _schedule(
     made = queries.by_id(transaction, fresh["id"], now)
     assert made is not None
     if first:  # else this is done again after a commit whose answer was lost: the mails are queued
-        mail.post(transaction, *letters(made))
+        _post(transaction, mail, made, letters(made), now)
     return made
 
 
@@ -337,8 +340,17 @@ def _change(
     after = queries.by_id(transaction, before.id, now)
     assert after is not None
     if after.kind is Kind.SCHEDULED:
-        mail.post(transaction, *letters(before, after, now))
+        _post(transaction, mail, after, letters(before, after, now), now)
     return before, after
+
+
+def _post(transaction: Connection, mail: Mail, about: Meeting, letters: Sequence[Letter], now: datetime) -> None:
+    """Queue mails about a meeting, within what one person may cause in a day; over it, nothing is written at all."""
+    if letters:
+        wait = count(transaction, _MAILS, about.owner.id, now, len(letters))
+        if wait:
+            raise TooManyRequests("Too many mails for one day.", retry_after=wait)
+        mail.post(transaction, *letters)
 
 
 def _write(transaction: Connection, before: Meeting, values: dict[str, Any]) -> None:
