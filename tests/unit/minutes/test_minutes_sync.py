@@ -1,6 +1,7 @@
 """Several people write at once: nothing is seen before it is durable, and nobody disturbs the others."""
 
 import json
+from random import Random
 
 import pytest
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
@@ -53,6 +54,23 @@ def test_the_rows_alone_make_the_document_again() -> None:
     del table.document
     again = Table(Document.load(table.rows))
     assert again.sit(1).text == ada.text
+
+
+def test_the_order_of_the_rows_does_not_matter() -> None:
+    table = Table()
+    ada, bob = table.sit(1), table.sit(2)
+    for number in range(20):
+        (ada, bob)[number % 2].write(str(number))
+        table.turn()
+    del ada.fragment.children[3]
+    table.turn()
+    Random(7).shuffle(table.rows)
+    again = Table(Document.load(table.rows))
+    carol = again.sit(3)
+    assert carol.text == ada.text
+    carol.write("and on")
+    again.turn()
+    assert carol.close_code is None and len(again.rows) == 2
 
 
 def test_nothing_leaves_before_it_is_durable() -> None:

@@ -233,11 +233,14 @@ class Document:
 
     @classmethod
     def load(cls, updates: list[bytes], limits: Limits = Limits()) -> Document:
-        """The document that these updates (a snapshot and what followed it, all from the database) make."""
+        """The document that these updates (a snapshot and what followed it, all from the database) make.
+
+        Their order does not matter: rows of one transaction have none.
+        """
         document = cls(limits)
         for update in updates:
-            document._history.note(document._history.news(update))
             document._doc.apply_update(update)
+        document._history.note(document._history.news(document._doc.get_update()))
         document._size = sum(map(len, updates))
         return document
 

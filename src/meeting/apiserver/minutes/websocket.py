@@ -64,6 +64,7 @@ class _Factory(WebSocketServerFactory):
             autoPingTimeout=limits.ping_timeout,
             openHandshakeTimeout=5,
             closeHandshakeTimeout=2,
+            failByDrop=False,  # a client hears why
         )
         self._arguments = (live, visitor, limits)
 
@@ -132,7 +133,9 @@ class MinutesSocket(WebSocketServerProtocol):
         if not self._is_over:
             self._is_over = True
             self._held.clear()
-            self.sendClose(code, reason[:120])
+            # A connection whose producer is still registered is not closed by TLS.
+            self.transport.unregisterProducer()
+            self.sendClose(int(code), reason)
 
     # --- IPushProducer: the socket says how fast it takes
 
