@@ -23,6 +23,8 @@ const plan: Meeting = {
   is_owner: true,
   link: "https://x.org/m/abc-defg-hij",
   created_at: "2026-11-23T08:00:00Z",
+  guests_allowed: true,
+  invitees: null,
 };
 
 test("lists what is ahead, and cancels a meeting only after asking", async () => {

@@ -30,7 +30,7 @@ interface Props {
 export function Controls({ live, controls, panel, onPanel }: Props) {
   const { t } = useTranslation();
   const { unread } = useReadable(live.chat.state);
-  const { microphoneOn, cameraOn, screenOn, canShare, act } = controls;
+  const { microphoneOn, cameraOn, screenOn, canShare, connected, act } = controls;
   return (
     <section className={classes["controls"]} aria-label={t("call.controls")}>
       <div className={classes["group"]}>
@@ -39,6 +39,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
           icon={microphoneOn ? IconMicrophone : IconMicrophoneOff}
           warn={!microphoneOn}
           shortcut="m"
+          disabled={!connected}
           onClick={() => act("microphone")}
         />
         <DeviceMenu kind="audioinput" withSpeakers label={t("call.audioDevices")} />
@@ -49,6 +50,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
           icon={cameraOn ? IconVideo : IconVideoOff}
           warn={!cameraOn}
           shortcut="v"
+          disabled={!connected}
           onClick={() => act("camera")}
         />
         <DeviceMenu kind="videoinput" label={t("call.cameras")} />
@@ -59,6 +61,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
           icon={screenOn ? IconScreenShareOff : IconScreenShare}
           warn={screenOn}
           shortcut="s"
+          disabled={!connected}
           onClick={() => act("screen")}
         />
       ) : null}

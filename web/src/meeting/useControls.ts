@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { readChoices } from "../core/choices.ts";
 import { actionFor, takesKeys, type Action } from "../core/shortcuts.ts";
 import type { LiveMeeting } from "../room/enter.ts";
+import { useReadable } from "../ui/useReadable.ts";
 import type { Panel } from "./SidePanel.tsx";
 
 export interface ControlState {
@@ -10,6 +11,8 @@ export interface ControlState {
   cameraOn: boolean;
   screenOn: boolean;
   canShare: boolean;
+  /** Without a connection there is nothing to switch; what was on comes back by itself. */
+  connected: boolean;
   act: (action: Action) => void;
 }
 
@@ -18,7 +21,10 @@ export function useControls(live: LiveMeeting, toggle: (panel: Panel) => void): 
   const { isMicrophoneEnabled, isCameraEnabled, isScreenShareEnabled } = useLocalParticipant();
   const canShare = "mediaDevices" in navigator && "getDisplayMedia" in navigator.mediaDevices;
 
+  const connected = useReadable(live.session.phase).name === "inside";
+
   function act(action: Action): void {
+    if (!connected && (action === "microphone" || action === "camera" || action === "screen")) return;
     switch (action) {
       case "microphone":
         void live.outgoing.setMicrophone(!isMicrophoneEnabled);
@@ -47,5 +53,5 @@ export function useControls(live: LiveMeeting, toggle: (panel: Panel) => void): 
     return () => document.removeEventListener("keydown", hear);
   });
 
-  return { microphoneOn: isMicrophoneEnabled, cameraOn: isCameraEnabled, screenOn: isScreenShareEnabled, canShare, act };
+  return { microphoneOn: isMicrophoneEnabled, cameraOn: isCameraEnabled, screenOn: isScreenShareEnabled, canShare, connected, act };
 }

@@ -1,5 +1,5 @@
 /** The composition root of one meeting: every part is made here, and knows only what it is given. */
-import { Room, VideoPresets } from "livekit-client";
+import { Room, setLogLevel, VideoPresets } from "livekit-client";
 import type { Hub } from "../core/api/client.ts";
 import { reconnectDelay } from "../core/backoff.ts";
 import { Chat, LONGEST_TEXT, TOPIC } from "../core/chat.ts";
@@ -29,6 +29,8 @@ export interface Entry {
 }
 
 export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): LiveMeeting {
+  // Its "info" tells of every track and every candidate; in a person's console only what is wrong counts.
+  setLogLevel("warn");
   const clock = systemClock;
   const notices = new Notices(clock);
   const room = createRoom(choices);

@@ -1,82 +1,19 @@
 /**
- * What travels between the hub and this client (docs/protocols/http-api.md).
- * Times are RFC 3339 in UTC. Names are those of the wire, so they are in snake_case.
+ * What travels between the hub and this client, from the hub's own description (`web/openapi.json`, a copy of its
+ * `/api/openapi.json`; `npm run api-types` makes schema.ts of it). Times are RFC 3339 in UTC; names are those of the wire.
  */
-export interface Person {
-  id: string;
-  email: string;
-  name: string;
-  zone: string;
-  language: string;
-}
+import type { components } from "./schema.ts";
 
-export interface Guest {
-  id: string;
-  name: string;
-}
+type Schemas = components["schemas"];
 
-export interface Me {
-  person: Person | null;
-  guest: Guest | null;
-  server: { name: string; version: string; demo: boolean };
-}
-
-export type MeetingKind = "instant" | "scheduled";
-export type MeetingState = "scheduled" | "running" | "ended" | "cancelled";
-
-export interface Invitee {
-  email: string;
-  name: string;
-  reply: string;
-}
-
+export type Me = Schemas["MeAnswer"];
+export type Person = Schemas["PersonAnswer"];
 /** What anyone who holds the link may know. */
-export interface MeetingFront {
-  code: string;
-  kind: MeetingKind;
-  title: string;
-  begin_at: string | null;
-  end_at: string | null;
-  zone: string;
-  state: MeetingState;
-  owner: { id?: string; name: string };
-  guests_allowed?: boolean;
-}
-
+export type MeetingFront = Schemas["MeetingFace"];
 /** What its owner and those invited know. */
-export interface Meeting extends MeetingFront {
-  id: string;
-  owner: { id: string; name: string };
-  is_owner: boolean;
-  invitees?: Invitee[];
-  link: string;
-  created_at: string;
-}
-
-export interface ScheduleRequest {
-  title: string;
-  begin_at: string;
-  end_at: string;
-  zone: string;
-  invitees: string[];
-}
-
-export type Role = "host" | "participant" | "guest";
-
+export type Meeting = Schemas["MeetingAnswer"];
+export type ScheduleRequest = Omit<Schemas["ScheduledRequest"], "kind">;
 /** Where to go, and with which access token. */
-export interface JoinAnswer {
-  url: string;
-  token: string;
-  identity: string;
-  name: string;
-  role: Role;
-  meeting: Meeting;
-}
-
-export interface ChatMessage {
-  /** 32 hex digits made by the writer's client. */
-  id: string;
-  author: { id: string; name: string };
-  text: string;
-  sent_at: string;
-}
+export type JoinAnswer = Schemas["JoinAnswer"];
+/** `id`: 32 hex digits made by the writer's client. */
+export type ChatMessage = Schemas["ChatMessage"];
