@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, delete, update
 from twisted.internet.interfaces import IReactorTime
@@ -17,6 +16,7 @@ from meeting.apiserver.accounts.use_cases import Caller, Person, count
 from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, rules
+from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Role, State
 from meeting.apiserver.meetings.tables import attendance, invitee, meeting
@@ -72,6 +72,7 @@ class Meetings:
         self._database = database
         self._clock = clock
         self._mail = mail
+        self._letters = Letters(mail, self.link)
         self._public_url = public_url
         self._reserve = reserve
         self._close_room = close_room
@@ -107,9 +108,7 @@ class Meetings:
             new_id(now), Kind.SCHEDULED, owner, rules.clean_title(title), begin_at, end_at, known_zone(zone), now
         )
         emails = _addresses(invitees, owner)
-        made = await self._database.run(
-            _schedule, fresh, emails, lambda of: self._mail_all("invitation", of, emails, now), self._mail, now
-        )
+        made = await self._database.run(_schedule, fresh, emails, self._letters, self._mail, now)
         self._mail.wake()
         self._reserve(made)
         return made
@@ -126,7 +125,7 @@ class Meetings:
             zone=None if changes.zone is None else known_zone(changes.zone),
             invitees=None if changes.invitees is None else _addresses(changes.invitees, owner),
         )
-        before, after = await self._database.run(_change, owner, code, given, self._letters_of_change, self._mail, now)
+        before, after = await self._database.run(_change, owner, code, given, self._letters, self._mail, now)
         self._mail.wake()
         if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
             self._reserve(after)
@@ -136,10 +135,7 @@ class Meetings:
         """Cancel a meeting of this owner; mails go out. A second time changes nothing."""
         now = utc_now(self._clock)
 
-        def letters(of: Meeting) -> list[Letter]:
-            return self._mail_all("cancellation", of, [each.email for each in of.invitees], now, uninvited=False)
-
-        before = await self._database.run(_cancel, owner, code, letters, self._mail, now)
+        before = await self._database.run(_cancel, owner, code, self._letters, self._mail, now)
         self._mail.wake()
         if before.state is State.RUNNING:
             self._close_room(before)
@@ -200,41 +196,6 @@ class Meetings:
         role = Role.HOST if caller.person.id == found.owner.id else Role.PARTICIPANT
         return Visit(found, caller.person.id, caller.person.name, role)
 
-    # -- mails ------------------------------------------------------------------------------------------------------
-
-    def _mail_all(
-        self, template: str, about: Meeting, emails: Sequence[str], now: datetime, **values: Any
-    ) -> list[Letter]:
-        values |= {"title": about.title, "owner": about.owner.name, "when": in_words(about), "link": self.link(about)}
-        return [self._mail.compose(template, email, now, **values) for email in emails]
-
-    def _letters_of_change(self, before: Meeting, after: Meeting, now: datetime) -> list[Letter]:
-        """Invitations to the new, cancellations to those no longer invited, updates to the others if there is news
-        for them.
-        """
-        were, are = [each.email for each in before.invitees], [each.email for each in after.invitees]
-        news = (before.title, before.begin_at, before.end_at, before.zone) != (
-            after.title,
-            after.begin_at,
-            after.end_at,
-            after.zone,
-        )
-        return [
-            *self._mail_all("invitation", after, [email for email in are if email not in set(were)], now),
-            *self._mail_all(
-                "cancellation", before, [email for email in were if email not in set(are)], now, uninvited=True
-            ),
-            *self._mail_all("update", after, [email for email in are if email in set(were)] if news else [], now),
-        ]
-
-
-def in_words(of: Meeting) -> str:
-    """When a meeting is, in its own time zone: `Mon 23 Nov 2026, 14:00–15:00 (Europe/Berlin)`."""
-    assert of.begin_at is not None and of.end_at is not None, "an instant meeting has no times"
-    begin, end = (moment.astimezone(ZoneInfo(of.zone)) for moment in (of.begin_at, of.end_at))
-    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a} {end.day} {end:%b %Y, %H:%M}"
-    return f"{begin:%a} {begin.day} {begin:%b %Y, %H:%M}–{until} ({of.zone})"
-
 
 def _addresses(given: Sequence[str], owner: Person) -> list[str]:
     """Normal addresses in the order given, each once, without the owner's."""
@@ -285,7 +246,7 @@ def _schedule(
     transaction: Connection,
     fresh: dict[str, Any],
     emails: Sequence[str],
-    letters: Callable[[Meeting], list[Letter]],
+    letters: Letters,
     mail: Mail,
     now: datetime,
 ) -> Meeting:
@@ -295,7 +256,7 @@ def _schedule(
     made = queries.by_id(transaction, fresh["id"], now)
     assert made is not None
     if first:  # else this is done again after a commit whose answer was lost: the mails are queued
-        _post(transaction, mail, made, letters(made), now)
+        _post(transaction, mail, made, letters.invitations(made, now), now)
     return made
 
 
@@ -318,7 +279,7 @@ def _change(
     owner: Person,
     code: str,
     given: Changes,
-    letters: Callable[[Meeting, Meeting, datetime], list[Letter]],
+    letters: Letters,
     mail: Mail,
     now: datetime,
 ) -> tuple[Meeting, Meeting]:
@@ -340,7 +301,7 @@ def _change(
     after = queries.by_id(transaction, before.id, now)
     assert after is not None
     if after.kind is Kind.SCHEDULED:
-        _post(transaction, mail, after, letters(before, after, now), now)
+        _post(transaction, mail, after, letters.changes(before, after, now), now)
     return before, after
 
 
@@ -364,7 +325,7 @@ def _cancel(
     transaction: Connection,
     owner: Person,
     code: str,
-    letters: Callable[[Meeting], list[Letter]],
+    letters: Letters,
     mail: Mail,
     now: datetime,
 ) -> Meeting:
@@ -376,7 +337,7 @@ def _cancel(
     if before.state is not State.CANCELLED:
         _write(transaction, before, {"cancelled_at": now, "running_since": None})
         _everyone_leaves(transaction, before, now)
-        mail.post(transaction, *letters(before))
+        mail.post(transaction, *letters.cancellations(before, now))
     return before
 
 
