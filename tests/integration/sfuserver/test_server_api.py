@@ -133,9 +133,7 @@ async def test_deleting_a_room_sends_everyone_away(server: RunningServer) -> Non
 @deadline(10)
 async def test_data_from_the_server_has_no_sender(server: RunningServer) -> None:
     anna = await joined(server)
-    await call(
-        server, "SendData", {"room": "standup", "data": "aGk=", "kind": "RELIABLE", "topic": "t"}, roomAdmin=True
-    )
+    await call(server, "SendData", {"room": "standup", "data": "aGk=", "kind": "RELIABLE", "topic": "t"}, "roomAdmin")
     link = server.server.rooms.get("standup").participants["anna"].sending.link  # type: ignore[union-attr]
     assert isinstance(link, FakeLink)
     ((label, data),) = link.sent
