@@ -40,7 +40,7 @@ from meeting.sfuserver.signalling.websocket import SignalFactory, SignalResource
 from meeting.sfuserver.state import Load, dump
 from meeting.sfuserver.tap import Options
 
-__all__ = ["MakePort", "SfuServer"]
+__all__ = ["MakePort", "MediaPort", "SfuServer", "ice_servers"]
 
 log = Logger()
 
@@ -89,10 +89,10 @@ class SfuServer(MultiService):
             webhooks,
             count,
         )
-        greeting = Greeting(instance, f"meeting {version('meeting')}", _ice_servers(secret))
+        greeting = Greeting(instance, f"meeting {version('meeting')}", ice_servers(secret))
         self.rooms = rooms
         lobby = Lobby(rooms, greeting)
-        port = MediaPort(media.port, reactor)
+        port = MediaPort(media.port, IReactorCore(reactor).stop)
         load = Load(clock, os.cpu_count() or 1, lambda: media.links / settings["maxConnections"])
         registration = Registration(
             reactor,
@@ -144,10 +144,11 @@ class SfuServer(MultiService):
 class MediaPort(Service):
     """Opens the Port and closes it."""
 
-    def __init__(self, port: IPort, reactor: Any) -> None:
+    def __init__(self, port: IPort, give_up: Callable[[], object]) -> None:
+        """`give_up` ends the process when the sockets turn out unusable after the start."""
         self.ready = False
         self._port = port
-        self._reactor = reactor
+        self._give_up = give_up
         self._problem: str | None = None
         self._opening: Deferred[None] | None = None
 
@@ -168,7 +169,7 @@ class MediaPort(Service):
     def _opened(self, _: None) -> None:
         if self._problem is not None:
             log.critical("the media port cannot be opened: {problem}", problem=self._problem)
-            IReactorCore(self._reactor).stop()
+            self._give_up()
             return
         self.ready = True
         log.info("media on {addresses}", addresses=", ".join(str(HostPort(*one)) for one in self._port.addresses))
@@ -217,12 +218,14 @@ def _own_addresses() -> list[MediaAddress]:
     return chosen
 
 
-def _ice_servers(secret: Secret) -> Callable[[Identity, str, float], list[ICEServer]]:
-    def ice_servers(who: Identity, room: str, now: float) -> list[ICEServer]:
+def ice_servers(secret: Secret) -> Callable[[Identity, str, float], list[ICEServer]]:
+    """(who, room, now) → the turnservers of the token, with credentials that end by themselves."""
+
+    def servers(who: Identity, room: str, now: float) -> list[ICEServer]:
         if not who.turn:
             return []
         credential = turn_credential(secret, room, who.identity, int(now) + LONGEST_TURN_CREDENTIAL)
         urls = [f"turn:{address}?transport=udp" for address in who.turn]
         return [ICEServer(urls=urls, username=credential.username, credential=credential.password)]
 
-    return ice_servers
+    return servers
