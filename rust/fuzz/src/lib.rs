@@ -5,6 +5,7 @@
 
 pub mod forward;
 pub mod mutate;
+pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
@@ -14,7 +15,7 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("rtp", rtp::rtp),
@@ -22,4 +23,6 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("rtcp", rtcp::rtcp),
     ("srtp", srtp::srtp),
     ("forward", forward::forward),
+    ("relay_packets", relay::relay_packets),
+    ("relay_story", relay::relay_story),
 ];

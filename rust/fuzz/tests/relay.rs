@@ -1,0 +1,34 @@
+//! The relay's targets over packets, and over stories made of random steps.
+
+use meeting_fuzz::{mutate, relay};
+use meeting_netem::Random;
+
+/// A client that allocates, permits, binds and sends; and one that lets it all run out.
+const STORIES: [&[u8]; 2] = [
+    b"\x00\x00\x00\xff\x02\x00\x00\xff\x03\x00\x00\xff\x06\x00\x00\x00\x08\x00\x00\x00\x07\x00\x01\x00\x04\x00\x00\x00",
+    b"\x00\x01\x00\x10\x02\x01\x04\xfe\x08\x01\x04\x00\x05\x00\x00\x20\x08\x01\x04\x00\x09\x00\x00\x00\x00\x01\x00\xff",
+];
+
+fn random_stories(seed: u64) -> Vec<Vec<u8>> {
+    let mut random = Random::new(seed);
+    let mut story = |steps: usize| (0..4 * steps).map(|_| random.bits() as u8).collect();
+    (0..200).map(|_| story(500)).collect()
+}
+
+#[test]
+fn the_relay_does_what_a_simple_model_does() {
+    let stories: Vec<Vec<u8>> = STORIES.iter().map(|story| story.to_vec()).collect();
+    mutate::run(relay::relay_story, &stories, 0x8656, 20_000);
+    mutate::run(relay::relay_story, &random_stories(0x5766), 0x8656, 200);
+}
+
+#[test]
+fn the_relay_survives_any_packet() {
+    let packets = [
+        b"\x40\x00\x00\x04data".to_vec(),
+        b"\x00\x16\x00\x18\x21\x12\xa4\x42transaction!\x00\x12\x00\x08\x00\x01\x3a\x4a\xe7\x21\xc0\x43\x00\x13\x00\x04data".to_vec(),
+        b"\x00\x03\x00\x08\x21\x12\xa4\x42transaction!\x00\x19\x00\x04\x11\x00\x00\x00".to_vec(),
+        b"\x00\x01\x00\x00\x21\x12\xa4\x42transaction!".to_vec(),
+    ];
+    mutate::run(relay::relay_packets, &packets, 0x8656, 20_000);
+}
