@@ -27,7 +27,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
+    # Two browsers share the machine with the servers: ten pictures a second are enough to be counted.
+    "--use-fake-device-for-media-stream=fps=10",
     "--autoplay-policy=no-user-gesture-required",
 )
 

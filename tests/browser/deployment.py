@@ -6,6 +6,7 @@ Certificates come from a test CA; mail goes to a real SMTP server that keeps it.
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,21 +18,24 @@ from typing import Any
 
 import trustme
 from aiosmtpd.controller import Controller
-from tests.support.mariadb import MariaDB
 
 from tests.browser.processes import ADDRESS, Process, free_port
+from tests.support.mariadb import MariaDB
 
 SECRET = "a secret of the browser tests"
 HOST = "localhost"
+DAEMONS = ("allocateserver", "apiserver", "sfuserver", "turnserver", "fsserver")
 
 
 class Mailbox:
-    """An SMTP server that accepts everything, and what it got."""
+    """An SMTP server that asks for STARTTLS and then accepts everything, and what it got."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext) -> None:
         self._mails: list[tuple[str, str]] = []
         self._lock = Lock()
-        self._controller = Controller(self, hostname="127.0.0.1", port=free_port())
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=free_port(), tls_context=tls, require_starttls=True
+        )
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         message = message_from_bytes(envelope.content, policy=policy.default)
@@ -76,88 +80,63 @@ class Deployment:
 @contextmanager
 def deployment(directory: Path, database: MariaDB) -> Iterator[Deployment]:
     """Writes certificates and configuration files into `directory`, starts the five, ends them."""
-    ports = {name: free_port() for name in ("api", "sfu", "fs", "allocate", "media", "turn")}
-    statuses = {name: free_port() for name in ("apiserver", "sfuserver", "turnserver", "fsserver", "allocateserver")}
-    _write_certificates(directory)
-    with Mailbox() as mailbox:
+    ports = {name: free_port() for name in (*DAEMONS, "media", "turn")}
+    statuses = {name: free_port() for name in DAEMONS}
+    tls = _write_certificates(directory)
+    with Mailbox(tls) as mailbox:
         for daemon, settings in _settings(directory, database, mailbox, ports).items():
             settings |= {"secretFile": str(directory / "secret"), "status": f"127.0.0.1:{statuses[daemon]}"}
-            settings |= {"stateDirectory": str(directory / daemon)}
-            (directory / daemon).mkdir()
+            settings |= {"ca": [str(directory / "ca.pem")]}
+            if daemon != "turnserver":
+                settings |= {"cert": str(directory / "server.pem"), "certkey": str(directory / "server.key")}
+                settings |= {"domainaddress": f"{HOST}:{ports[daemon]}", "stateDirectory": str(directory / daemon)}
             (directory / f"{daemon}.toml").write_text(_toml(settings))
-        _write_pool(directory, ports)
+        with (directory / "allocateserver.toml").open("a") as pool:
+            pool.write(_pool(ports))
         processes = {
             daemon: Process([daemon, "--config", str(directory / f"{daemon}.toml")], directory / f"{daemon}.log")
-            for daemon in statuses
+            for daemon in DAEMONS
         }
         health = {daemon: f"http://127.0.0.1:{port}/readyz" for daemon, port in statuses.items()}
         try:
             for daemon, process in processes.items():
                 process.start()
                 process.wait_ready(health[daemon])
-            yield Deployment(f"https://{HOST}:{ports['api']}", mailbox, processes, health)
+            yield Deployment(f"https://{HOST}:{ports['apiserver']}", mailbox, processes, health)
         finally:
             for process in processes.values():
                 process.stop()
 
 
 def _settings(directory: Path, database: MariaDB, mailbox: Mailbox, ports: dict[str, int]) -> dict[str, dict[str, Any]]:
-    tls = {
-        "cert": str(directory / "server.pem"),
-        "certkey": str(directory / "server.key"),
-        "ca": [str(directory / "ca.pem")],
-    }
-    hub = f"{HOST}:{ports['api']}"
+    hub = f"{HOST}:{ports['apiserver']}"
     return {
-        "allocateserver": {
-            "pool": str(directory / "pool.toml"),
-            "plainHttp": f"127.0.0.1:{ports['allocate']}",
-        },
+        "allocateserver": {"apiserver": hub},
         "apiserver": {
-            **tls,
-            "domainaddress": hub,
             "mysqlAddress": f"127.0.0.1:{database.port}",
             "mysqlUser": database.user,
             "mysqlPassword": database.password,
             "mysqlDatabase": "Meeting",
-            "mailServer": ["127.0.0.1"],
+            "mailServer": [HOST],
             "mailPort": [mailbox.port],
-            "mailUsername": [""],
-            "mailPassword": [""],
             "mailFrom": ["meeting@example.com"],
-            "allocateserver": f"http://127.0.0.1:{ports['allocate']}/allocate",
+            "allocateserver": f"https://{HOST}:{ports['allocateserver']}/allocate",
         },
-        "sfuserver": {
-            **tls,
-            "domainaddress": f"{HOST}:{ports['sfu']}",
-            "apiserver": hub,
-            "mediaPort": ports["media"],
-            "mediaAddress": [ADDRESS],
-        },
-        "turnserver": {
-            "ca": tls["ca"],
-            "port": ports["turn"],
-            "ip": ADDRESS,
-            "apiserver": hub,
-            "relayPorts": "20000-20999",
-        },
-        "fsserver": {
-            **tls,
-            "domainaddress": f"{HOST}:{ports['fs']}",
-            "directory": str(directory / "files"),
-            "apiserver": hub,
-        },
+        "sfuserver": {"apiserver": hub, "mediaPort": ports["media"], "mediaAddress": [ADDRESS]},
+        "turnserver": {"port": ports["turn"], "ip": [ADDRESS], "apiserver": hub, "relayPorts": "20000-20999"},
+        "fsserver": {"directory": str(directory / "files"), "apiserver": hub},
     }
 
 
-def _write_pool(directory: Path, ports: dict[str, int]) -> None:
-    (directory / "pool.toml").write_text(
-        f'[[sfu]]\naddress = "{HOST}:{ports["sfu"]}"\nturn = "{ADDRESS}:{ports["turn"]}"\nuse = "any"\n\n'
-        f'[[fs]]\naddress = "{HOST}:{ports["fs"]}"\n'
+def _pool(ports: dict[str, int]) -> str:
+    return (
+        f'[[sfu]]\naddress = "{HOST}:{ports["sfuserver"]}"\nturn = "{ADDRESS}:{ports["turn"]}"\nuse = "any"\n'
+        f'meetings = 10\n\n[[fs]]\naddress = "{HOST}:{ports["fsserver"]}"\n'
     )
 
 
-def _write_certificates(directory: Path) -> None:
+def _write_certificates(directory: Path) -> ssl.SSLContext:
+    """A test CA, one server certificate for all, the shared secret; gives the context of the mail server."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     server = authority.issue_cert(HOST)
@@ -166,6 +145,9 @@ def _write_certificates(directory: Path) -> None:
         blob.write_to_path(str(directory / "server.pem"), append=True)
     (directory / "secret").write_text(SECRET)
     (directory / "secret").chmod(0o600)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.configure_cert(context)
+    return context
 
 
 def _toml(settings: dict[str, Any]) -> str:
