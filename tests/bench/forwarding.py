@@ -217,9 +217,11 @@ def table(subscribers: int, engine: list[Round], bare: list[Round]) -> str:
 
 
 async def measure(reactor: Any, subscribers: int, rounds: int, seconds: float) -> str:
+    print("building the load generator (minutes, the first time)", flush=True)
     binary = build()
     engine, bare = [], []
-    for _ in range(rounds):
+    for number in range(1, rounds + 1):
+        print(f"round {number} of {rounds}", flush=True)
         engine.append(await engine_round(reactor, binary, subscribers, seconds))
         bare.append(await bare_round(reactor, binary, subscribers, seconds))
     return table(subscribers, engine, bare)

@@ -12,7 +12,8 @@ use meeting_stun::Message;
 
 use super::event::Event;
 use super::exit::Exit;
-use super::plane::{Place, Plane, Receipt, place_of};
+use super::plane::{Place, Plane, Receipt};
+use super::tracks::place_of;
 use crate::sys::Receiver;
 
 /// A media packet of this batch with the place of its Source.

@@ -11,7 +11,10 @@ mod ingress;
 mod plane;
 mod schedule;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod thread;
+mod tracks;
 mod upkeep;
 
 use std::io;

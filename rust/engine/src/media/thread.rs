@@ -101,6 +101,7 @@ impl Thread {
                 next_tick = now + TICK;
                 plane.guarded("its reports", |plane| plane.tick(now));
                 if ticks.is_multiple_of(SNAPSHOT) {
+                    plane.note_losses();
                     let statistics = Box::new(plane.snapshot(now, turns));
                     plane.events.offer(Event::Statistics(statistics));
                     plane.events.tell_drops();

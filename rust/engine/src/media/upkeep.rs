@@ -130,6 +130,17 @@ impl Plane {
         }
     }
 
+    /// What a publisher's streams lost in the last second lowers what it is told it may send.
+    pub(super) fn note_losses(&mut self) {
+        for (_, link) in &mut self.links {
+            if let Receipt::Estimate(estimate) = &mut link.congestion {
+                for source in &link.sources {
+                    estimate.lost(self.sources[*source].machine.statistics().fraction_lost);
+                }
+            }
+        }
+    }
+
     fn tell_levels(&mut self, now: Instant) {
         let mut levels = Vec::new();
         for (_, source) in &mut self.sources {

@@ -1,0 +1,294 @@
+//! A Port over loopback with participants of the load generator: what is too awkward to see from Python.
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use meeting_forward::{CodecParameters, Kind, SinkConfig};
+use meeting_link::{Credentials, Identity, Limits, Remote};
+use meeting_load::media::{self, Camera};
+use meeting_load::{Identities, Participant};
+use meeting_rtp::{Codec, Extension, ExtensionMap};
+
+use super::{Command, Configuration, Congestion, Event, Id, Port};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn identity(name: &str) -> Identity {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../link/tests/identities/");
+    let read = |kind: &str| std::fs::read(format!("{folder}{name}.{kind}.der")).unwrap();
+    Identity::new(read("crt"), read("key")).unwrap()
+}
+
+fn configuration() -> Configuration {
+    Configuration {
+        bind: vec!["127.0.0.1:0".parse().unwrap()],
+        identity: identity("server"),
+        limits: Limits::default(),
+        events: 4096,
+        commands: 65536,
+        socket_buffer: 1 << 20,
+    }
+}
+
+/// A Port, its events, and the participants that came to it.
+struct Stage {
+    port: Port,
+    events: Vec<Event>,
+    participants: Vec<Participant>,
+    epoch: Instant,
+    camera: Option<Camera>,
+    heard: Vec<usize>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            port: Port::start(configuration()).unwrap(),
+            events: Vec::new(),
+            participants: Vec::new(),
+            epoch: Instant::now(),
+            camera: None,
+            heard: Vec::new(),
+        }
+    }
+
+    fn command(&self, command: Command) {
+        self.port.command(command).unwrap();
+    }
+
+    /// A Link named `id` with its participant.
+    fn join(&mut self, id: Id) -> usize {
+        let (ufrag, password) = (format!("ufrag{id}"), format!("password+of+22+chars+{id}"));
+        self.command(Command::AddLink {
+            link: id,
+            credentials: Credentials::new(&ufrag, &password).unwrap(),
+            fingerprint: Some(identity("client").fingerprint()),
+        });
+        let who = Identities {
+            remote: Remote {
+                address: self.port.addresses()[0],
+                ufrag,
+                password,
+                fingerprint: identity("server").fingerprint(),
+            },
+            own: identity("client"),
+            ufrag: "peer".to_owned(),
+        };
+        let participant = Participant::new(who, id, Instant::now()).unwrap();
+        self.participants.push(participant);
+        self.heard.push(0);
+        self.participants.len() - 1
+    }
+
+    fn turn(&mut self) {
+        let now = Instant::now();
+        for (participant, heard) in self.participants.iter_mut().zip(&mut self.heard) {
+            participant.turn(now, |_| *heard += 1);
+        }
+        self.port.take_events(&mut self.events);
+        // One core may be all there is: let the media thread have it.
+        std::thread::yield_now();
+    }
+
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done(self) {
+            self.turn();
+            assert!(Instant::now() < end, "{what}: {:?}", self.events);
+        }
+    }
+
+    fn connected(&mut self) {
+        self.until("all connected", |stage| {
+            stage.participants.iter().all(Participant::is_connected)
+        });
+    }
+
+    /// Sends what a camera gives in a while, from the first participant.
+    fn film(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            let now = Instant::now();
+            let publisher = &self.participants[0];
+            let camera = self.camera.get_or_insert_with(|| Camera::new(now));
+            camera.write_due(now, self.epoch, |buffer, packet| {
+                publisher.send_rtp(buffer, packet.header, packet.len, packet.index);
+            });
+            self.turn();
+        }
+    }
+
+    fn publish(&self, link: Id, source: Id) {
+        let extensions = ExtensionMap::new([(Extension::Mid, media::MID)]);
+        self.command(Command::Configure {
+            link,
+            codecs: vec![CodecParameters {
+                payload_type: media::VP8,
+                codec: Some(Codec::Vp8),
+                clock_rate: 90_000,
+                rtx_payload_type: None,
+                nack: true,
+                pli: true,
+            }],
+            extensions,
+            congestion: Congestion::None,
+        });
+        self.command(Command::AddSource {
+            link,
+            source,
+            mid: media::VIDEO_MID.to_owned(),
+            kind: Kind::Video,
+            rid: None,
+            ssrcs: Vec::new(),
+        });
+    }
+
+    fn subscribe(&self, link: Id, sink: Id, source: Id, ssrc: u32) {
+        self.command(Command::AddSink {
+            link,
+            sink,
+            config: Box::new(SinkConfig {
+                kind: Kind::Video,
+                ssrc,
+                rtx_ssrc: None,
+                mid: "0".to_owned(),
+                payload_types: vec![(media::VP8, 100)],
+                rtx_payload_types: Vec::new(),
+                extensions: ExtensionMap::new([(Extension::Mid, 4)]),
+                mixed_extensions: true,
+            }),
+        });
+        self.command(Command::Feed {
+            sink,
+            source: Some(source),
+        });
+    }
+
+    fn troubles(&self) -> Vec<&str> {
+        self.events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Trouble(text) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn what_one_sends_the_others_get_and_one_who_pauses_gets_nothing() {
+    let mut stage = Stage::new();
+    for id in 1..=3 {
+        stage.join(id);
+    }
+    stage.connected();
+    stage.publish(1, 10);
+    stage.subscribe(2, 20, 10, 500);
+    stage.subscribe(3, 30, 10, 500);
+    stage.film(Duration::from_millis(400));
+    stage.until("both receive", |stage| {
+        stage.heard[1] > 20 && stage.heard[2] > 20
+    });
+    assert_eq!(stage.heard[0], 0);
+    stage.command(Command::Feed {
+        sink: 30,
+        source: None,
+    });
+    stage.film(Duration::from_millis(200));
+    let (going, paused) = (stage.heard[1], stage.heard[2]);
+    stage.film(Duration::from_millis(400));
+    assert!(stage.heard[1] > going);
+    assert_eq!(stage.heard[2], paused);
+    assert_eq!(stage.troubles(), [""; 0]);
+}
+
+#[test]
+fn a_panic_costs_its_link_and_no_other_and_is_told() {
+    let mut stage = Stage::new();
+    for id in 1..=3 {
+        stage.join(id);
+    }
+    stage.connected();
+    stage.publish(1, 10);
+    stage.subscribe(3, 30, 10, 500);
+    stage.command(Command::Panic { link: 2 });
+    stage.until("the end of link 2", |stage| {
+        stage.events.iter().any(
+            |event| matches!(event, Event::LinkClosed { link: 2, reason } if reason == "internal error"),
+        )
+    });
+    stage.film(Duration::from_millis(400));
+    stage.until("link 3 receives", |stage| stage.heard[2] > 10);
+    let [trouble] = stage.troubles()[..] else {
+        panic!("{:?}", stage.troubles())
+    };
+    assert!(trouble.contains("link 2"), "{trouble}");
+}
+
+#[test]
+fn an_ssrc_is_never_used_twice_on_a_link() {
+    let mut stage = Stage::new();
+    stage.join(1);
+    stage.join(2);
+    stage.connected();
+    stage.publish(1, 10);
+    stage.subscribe(2, 20, 10, 500);
+    stage.command(Command::CloseSink { sink: 20 });
+    stage.subscribe(2, 21, 10, 500);
+    stage.until("the refusal", |stage| !stage.troubles().is_empty());
+    assert!(
+        stage.troubles()[0].contains("SSRC 500"),
+        "{:?}",
+        stage.troubles()
+    );
+    let before = stage.heard[1];
+    stage.film(Duration::from_millis(200));
+    assert_eq!(stage.heard[1], before);
+}
+
+#[test]
+fn an_address_in_use_is_named() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = Port::start(Configuration {
+        bind: vec![address],
+        ..configuration()
+    })
+    .unwrap_err();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+}
+
+#[test]
+fn closing_a_port_says_goodbye_to_everybody() {
+    let mut stage = Stage::new();
+    stage.join(1);
+    stage.connected();
+    stage.port.close();
+    stage.until("goodbye", |stage| {
+        stage.participants[0].closed.as_deref() == Some("peer closed")
+    });
+    stage.port.close();
+    stage.command(Command::CloseLink { link: 1 });
+}
+
+#[test]
+fn unknown_ids_are_ignored() {
+    let mut stage = Stage::new();
+    stage.join(1);
+    for command in [
+        Command::CloseLink { link: 99 },
+        Command::CloseSource { source: 99 },
+        Command::CloseSink { sink: 99 },
+        Command::RequestKeyFrame { source: 99 },
+        Command::Feed {
+            sink: 99,
+            source: Some(99),
+        },
+    ] {
+        stage.command(command);
+    }
+    stage.publish(99, 100);
+    stage.subscribe(99, 101, 100, 1);
+    stage.connected();
+    assert_eq!(stage.troubles(), [""; 0]);
+}
