@@ -32,7 +32,7 @@ async function look(page, name) {
 
 async function walk(page, tag) {
   const shot = (name) => look(page, `${name}-${tag}`);
-  await page.goto(`${base}/sign-in`);
+  await page.goto(`${base}/sign-in`, { timeout: 120_000 }); // a cold dev server bundles first
   await page.getByRole("textbox", { name: "E-mail address" }).fill("ada@example.com");
   await shot("1-sign-in");
   await page.getByRole("button", { name: "Send code" }).click();

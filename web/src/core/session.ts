@@ -84,9 +84,9 @@ export class MeetingSession {
     if (this.store.get().name === "waiting") void this.ask();
   }
 
-  async leave(): Promise<void> {
+  async leave(reason: LeftReason = "left"): Promise<void> {
     if (this.over()) return;
-    this.finish({ name: "left", reason: "left" });
+    this.finish({ name: "left", reason });
     await this.parts.line.disconnect(false);
   }
 

@@ -34,7 +34,10 @@ export function LeaveMenu({ live }: { live: LiveMeeting }) {
         <Menu.Item
           color="red"
           onClick={() => {
-            hub.end(live.code).then(leave, () => live.notices.add("endFailed"));
+            hub.end(live.code).then(
+              () => live.session.leave("ended"),
+              () => live.notices.add("endFailed"),
+            );
           }}
         >
           {t("call.endForAll")}
