@@ -212,7 +212,7 @@ fn a_peer_that_does_not_acknowledge_fills_a_bounded_buffer() {
 #[test]
 fn reliable_messages_all_arrive_in_order_over_a_bad_network() {
     for seed in 0..4 {
-        let mut world = World::new(lossy(seed, 10));
+        let mut world = World::on_road(bad_road(10), seed);
         world
             .link
             .open_channel(world.now, "_reliable", ChannelSettings::default());
@@ -235,7 +235,7 @@ fn reliable_messages_all_arrive_in_order_over_a_bad_network() {
 
 #[test]
 fn lossy_messages_never_arrive_twice_and_never_hold_up_the_next() {
-    let mut world = World::new(lossy(3, 20));
+    let mut world = World::on_road(bad_road(20), 3);
     world.link.open_channel(
         world.now,
         "_lossy",

@@ -139,7 +139,7 @@ fn a_lost_server_flight_is_repeated_after_60_ms_not_a_second() {
 fn a_fifth_of_all_datagrams_lost_connects() {
     let mut slowest = Duration::ZERO;
     for seed in 0..60 {
-        let mut world = World::new(lossy(seed, 20));
+        let mut world = World::on_road(bad_road(20), seed);
         let took = world.connect();
         slowest = slowest.max(took);
     }

@@ -162,11 +162,34 @@ fn mutated_sctp_in_genuine_records_ends_no_more_than_the_channels() {
         world.connect();
         world.run_for(Duration::from_millis(200));
         for _ in 0..50 {
-            let packet = random.bytes(80);
+            let packet = sctp_packet(random.next() as u8, &random.bytes(80));
             world.client.send_raw(world.now, &packet);
             world.collect();
             world.run_for(Duration::from_millis(20));
         }
         assert_eq!(world.closed(), None);
     }
+}
+
+/// A packet with a right checksum and verification tag 0, as INIT has it, whatever its chunk is.
+fn sctp_packet(kind: u8, body: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x13, 0x88, 0x13, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, kind % 16, 0];
+    packet.extend_from_slice(&(4 + body.len() as u16).to_be_bytes());
+    packet.extend_from_slice(body);
+    let checksum = crc32c(&packet).to_le_bytes();
+    packet[8..12].copy_from_slice(&checksum);
+    packet
+}
+
+/// RFC 9260 appendix A, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg());
+    !bytes
+        .iter()
+        .fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
+#[test]
+fn the_checksum_of_these_tests_is_crc32c() {
+    assert_eq!(crc32c(b"123456789"), 0xE306_9283);
 }

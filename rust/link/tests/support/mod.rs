@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use meeting_netem::{Network, Path};
+
 use meeting_link::{
     Client, ClientEvent, CloseReason, Credentials, Event, Fingerprint, Identity, Limits, Link,
     Remote, SrtpKeys,
@@ -76,6 +78,8 @@ pub struct World {
     pub client: Client,
     pub client_address: SocketAddr,
     pub weather: Weather,
+    /// When set, datagrams travel here instead of by `weather`: to the server, to the client.
+    pub roads: Option<(Network, Network)>,
     flying: Vec<Flying>,
     order: u64,
     /// Everything that happened on the server's side.
@@ -107,6 +111,13 @@ impl World {
         )
     }
 
+    /// Over a seeded bad network.
+    pub fn on_road(path: Path, seed: u64) -> Self {
+        let mut world = Self::new(clear_sky());
+        world.roads = Some((Network::new(path, seed), Network::new(path, !seed)));
+        world
+    }
+
     pub fn with(weather: Weather, limits: Limits, promised: Option<Fingerprint>) -> Self {
         let now = Instant::now();
         let mut link = Link::new(
@@ -125,6 +136,7 @@ impl World {
             client: Client::new(now, client_identity(), "clnt", remote(), 7),
             client_address: at(CLIENT),
             weather,
+            roads: None,
             flying: Vec::new(),
             order: 0,
             diary: Vec::new(),
@@ -144,6 +156,13 @@ impl World {
     }
 
     fn fly(&mut self, way: Way, from: SocketAddr, bytes: Vec<u8>) {
+        if let Some((to_server, to_client)) = &mut self.roads {
+            match way {
+                Way::ToServer => to_server.send(self.now, &bytes),
+                Way::ToClient => to_client.send(self.now, &bytes),
+            }
+            return;
+        }
         if let Some(delay) = (self.weather)(way, &bytes) {
             self.order += 1;
             self.flying.push(Flying {
@@ -225,38 +244,54 @@ impl World {
 
     /// Lets the next thing happen; false when there is nothing before `until`.
     fn step(&mut self, until: Instant) -> bool {
-        let arrival = self.flying.iter().map(|datagram| datagram.arrival).min();
-        let next = [
-            self.link.next_deadline(),
-            Some(self.client.next_deadline()),
-            arrival,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(until);
+        let roads = self.roads.as_ref();
+        let arrivals = [
+            self.flying.iter().map(|datagram| datagram.arrival).min(),
+            roads.and_then(|(to_server, _)| to_server.deadline()),
+            roads.and_then(|(_, to_client)| to_client.deadline()),
+        ];
+        let deadlines = [self.link.next_deadline(), Some(self.client.next_deadline())];
+        let next = arrivals.into_iter().chain(deadlines).flatten().min();
+        let next = next.unwrap_or(until);
         if next > until {
             self.now = until;
             return false;
         }
         self.now = self.now.max(next);
-        if arrival.is_some_and(|arrival| arrival <= self.now) {
-            let at = (0..self.flying.len())
-                .min_by_key(|i| (self.flying[*i].arrival, self.flying[*i].order))
-                .unwrap();
-            let datagram = self.flying.remove(at);
-            match datagram.way {
-                Way::ToServer => {
-                    self.link
-                        .handle_datagram(self.now, datagram.from, &datagram.bytes)
-                }
-                Way::ToClient => self.client.handle_datagram(self.now, &datagram.bytes),
-            }
-        } else {
+        if !self.deliver() {
             self.link.handle_timeout(self.now);
             self.client.handle_timeout(self.now);
         }
         self.collect();
+        true
+    }
+
+    /// Hands over one datagram that has arrived.
+    fn deliver(&mut self) -> bool {
+        if let Some((to_server, to_client)) = &mut self.roads {
+            if let Some((_, bytes)) = to_server.receive(self.now) {
+                self.link
+                    .handle_datagram(self.now, self.client_address, &bytes);
+                return true;
+            }
+            if let Some((_, bytes)) = to_client.receive(self.now) {
+                self.client.handle_datagram(self.now, &bytes);
+                return true;
+            }
+        }
+        let first = (0..self.flying.len())
+            .min_by_key(|i| (self.flying[*i].arrival, self.flying[*i].order))
+            .filter(|at| self.flying[*at].arrival <= self.now);
+        let Some(at) = first else {
+            return false;
+        };
+        let datagram = self.flying.remove(at);
+        match datagram.way {
+            Way::ToServer => self
+                .link
+                .handle_datagram(self.now, datagram.from, &datagram.bytes),
+            Way::ToClient => self.client.handle_datagram(self.now, &datagram.bytes),
+        }
         true
     }
 
@@ -328,14 +363,14 @@ pub fn reason(reason: CloseReason) -> String {
     format!("closed: {reason}")
 }
 
-/// Loses `percent` of all datagrams and lets the rest take 5 to 25 ms, so that some overtake others.
-pub fn lossy(seed: u64, percent: u64) -> Weather {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    Box::new(move |_, _| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let lost = (state >> 11) % 100 < percent;
-        (!lost).then(|| Duration::from_millis(5 + (state >> 40) % 20))
-    })
+/// Loses `percent` of all datagrams each way; the rest take 5 ms and more, some overtaking others, a few twice.
+pub fn bad_road(percent: u32) -> Path {
+    Path {
+        delay: Duration::from_millis(5),
+        jitter: Duration::from_millis(15),
+        loss: f64::from(percent) / 100.0,
+        reorder: 0.1,
+        duplicate: 0.02,
+        ..Path::default()
+    }
 }
