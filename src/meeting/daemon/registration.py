@@ -158,7 +158,8 @@ class Registration(Service):
             self._in_trouble("the hub has another live server under our address: is --domainaddress given twice?")
             return self._interval
         detail = str(answer.get("detail", ""))[:200] if isinstance(answer, dict) else ""
-        self._in_trouble(f"the hub answers a {self._describe().kind} server's heartbeat with {status} {detail}".rstrip())
+        kind = self._describe().kind
+        self._in_trouble(f"the hub answers a {kind} server's heartbeat with {status} {detail}".rstrip())
         return self._interval
 
     def _in_trouble(self, what: str) -> None:
