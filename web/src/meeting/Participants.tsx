@@ -31,8 +31,8 @@ export function Participants({ live }: { live: LiveMeeting }) {
 
 function Person({ participant }: { participant: Participant }) {
   const { t } = useTranslation();
-  const speaking = useIsSpeaking(participant);
   const muted = useIsMuted({ participant, source: Track.Source.Microphone });
+  const speaking = useIsSpeaking(participant) && !muted;
   const hidden = useIsMuted({ participant, source: Track.Source.Camera });
   const name = participant.name || participant.identity;
   const role = participant.attributes["role"];

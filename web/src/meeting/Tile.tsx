@@ -25,8 +25,9 @@ export function Tile({ trackRef, onPin, pinned, contain = false }: Props) {
   const { t } = useTranslation();
   const { participant, source } = trackRef;
   const screen = source === Track.Source.ScreenShare;
-  const speaking = useIsSpeaking(participant) && !screen;
   const silent = useIsMuted({ participant, source: Track.Source.Microphone });
+  // The sound of a shared screen counts as its owner's; a muted person still does not speak.
+  const speaking = useIsSpeaking(participant) && !screen && !silent;
   const dark = useIsMuted(trackRef);
   const name = participant.name || participant.identity;
   const shown = participant.isLocal ? t("people.you", { name }) : name;
