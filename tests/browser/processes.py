@@ -41,7 +41,7 @@ class Process:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(self._arguments, stdout=output, stderr=output, env=environment)
 
-    def wait_ready(self, url: str, *, within: float = 30.0) -> None:
+    def wait_ready(self, url: str, *, within: float = 120.0) -> None:
         """Waits until `url` answers 200; fails with the log's end when the process has ended or time is up."""
         assert self._process is not None
         deadline = monotonic() + within

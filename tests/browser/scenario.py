@@ -9,7 +9,7 @@ from tests.browser.person import Person
 
 
 def meet_and_work_together(ana: Person, ben: Person, *, relay: bool = False) -> None:
-    """Sign in by code, schedule, join by the mailed link; see, hear, share, chat, write minutes; still there at the end."""
+    """Sign in by code, schedule, join by the mailed link; see, hear, share, chat, write minutes."""
     ana.sign_in()
     ben.sign_in()
     ana.schedule("Budget", invite=ben.email)
