@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
-from meeting.apiserver.minutes.sync import Document, SyncType, sync_frame
+from meeting.apiserver.minutes.frames import SyncType, sync_frame
+from meeting.apiserver.minutes.sync import Document
 from meeting.apiserver.minutes.updates import BadUpdate, History, check_state_vector, read_update
 from tests.unit.minutes.yclient import Client, Table
 

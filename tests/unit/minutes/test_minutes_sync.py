@@ -6,18 +6,8 @@ from random import Random
 import pytest
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
-from meeting.apiserver.minutes.sync import (
-    Caret,
-    CloseCode,
-    Document,
-    Limits,
-    Send,
-    SyncType,
-    awareness_frame,
-    durable_frame,
-    read_awareness,
-    sync_frame,
-)
+from meeting.apiserver.minutes.frames import Caret, SyncType, awareness_frame, durable_frame, read_awareness, sync_frame
+from meeting.apiserver.minutes.sync import CloseCode, Document, Limits, Send
 from meeting.apiserver.minutes.updates import Reader
 from tests.unit.minutes.yclient import Table
 

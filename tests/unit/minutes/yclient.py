@@ -4,7 +4,8 @@ from typing import Any
 
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
-from meeting.apiserver.minutes.sync import Close, Document, Effect, MessageType, Send, Store, SyncType, sync_frame
+from meeting.apiserver.minutes.frames import MessageType, SyncType, sync_frame
+from meeting.apiserver.minutes.sync import Close, Document, Effect, Send, Store
 from meeting.apiserver.minutes.updates import Reader
 
 

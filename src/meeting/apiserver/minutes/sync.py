@@ -22,7 +22,6 @@ updates wait until its step 2 is there; after that, an update that builds on som
 
 from __future__ import annotations
 
-import json
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -30,34 +29,20 @@ from typing import Any
 
 from pycrdt import Doc, XmlFragment
 
-from meeting.apiserver.minutes.updates import (
-    MAX_CLIENT,
-    BadUpdate,
-    History,
-    MissingPredecessor,
-    Reader,
-    check_state_vector,
+from meeting.apiserver.minutes.frames import (
+    Caret,
+    MessageType,
+    SyncType,
+    awareness_frame,
+    durable_frame,
+    read_awareness,
+    read_caret_state,
+    sync_frame,
 )
+from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
 
 FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
 _NOTHING = b"\x00\x00"  # an update without structs and deletions
-
-
-class MessageType(IntEnum):
-    """The first number of every frame."""
-
-    SYNC = 0
-    AWARENESS = 1
-    QUERY_AWARENESS = 3
-    DURABLE = 100
-
-
-class SyncType(IntEnum):
-    """The second number of a sync message."""
-
-    STEP_1 = 0
-    STEP_2 = 1
-    UPDATE = 2
 
 
 class CloseCode(IntEnum):
@@ -121,70 +106,6 @@ class Close:
 
 
 Effect = Send | Store | Close
-
-
-# --- frames
-
-
-def _uint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(0x80 | number & 0x7F)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _buffer(data: bytes) -> bytes:
-    return _uint(len(data)) + data
-
-
-def sync_frame(type_: SyncType, payload: bytes) -> bytes:
-    """A sync message: a state vector (step 1) or an update (step 2, update)."""
-    return bytes((MessageType.SYNC, type_)) + _buffer(payload)
-
-
-def durable_frame(count: int) -> bytes:
-    """The acknowledgement: how many step 2 and update messages of this connection are in the database."""
-    return bytes((MessageType.DURABLE,)) + _uint(count)
-
-
-@dataclass(frozen=True)
-class Caret:
-    """One client's entry in an awareness message; `state` None: it left."""
-
-    client: int
-    clock: int
-    state: dict[str, Any] | None
-
-
-def awareness_frame(carets: list[Caret]) -> bytes:
-    """An awareness message about `carets`."""
-    entries = b"".join(
-        _uint(caret.client) + _uint(caret.clock) + _buffer(json.dumps(caret.state).encode()) for caret in carets
-    )
-    return bytes((MessageType.AWARENESS,)) + _buffer(_uint(len(carets)) + entries)
-
-
-def read_awareness(payload: bytes) -> list[tuple[int, int, str]]:
-    """Client, clock and state (still JSON text) of each entry.
-
-    :raise BadUpdate: it is not what y-protocols' encodeAwarenessUpdate writes.
-    """
-    reader = Reader(payload)
-    carets = [(reader.uint(MAX_CLIENT), reader.uint(), reader.text()) for _ in range(reader.uint())]
-    reader.end()
-    return carets
-
-
-def _caret_state(text: str) -> dict[str, Any]:
-    try:
-        state = json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadUpdate("a caret's state is not JSON") from None
-    if not isinstance(state, dict):
-        raise BadUpdate("a caret's state is not an object")
-    return state
 
 
 # --- the document
@@ -386,7 +307,7 @@ class Document:
                     del owner.carets[number]
                 if len(client.carets) >= self._limits.carets or len(text) > self._limits.caret:
                     raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.")
-                caret = Caret(number, clock, _signed(_caret_state(text), client.name))
+                caret = Caret(number, clock, _signed(read_caret_state(text), client.name))
                 client.carets[number] = caret
                 news.append(caret)
         if news:
