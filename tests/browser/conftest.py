@@ -14,7 +14,7 @@ from tests.browser.browsers import profile
 from tests.browser.deployment import Deployment, deployment
 from tests.browser.person import Person
 from tests.browser.processes import Process, free_port, get_json
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import MariaDb
 
 Mails = Callable[[str], list[str]]
 
@@ -66,13 +66,17 @@ def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    with MariaDB(tmp_path_factory.mktemp("mariadb")) as server:
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+    try:
+        server.start()
         yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDB) -> Iterator[Deployment]:
+def deployed(tmp_path_factory: pytest.TempPathFactory, mariadb: MariaDb) -> Iterator[Deployment]:
     with deployment(tmp_path_factory.mktemp("deployment"), mariadb) as running:
         yield running
 

@@ -20,7 +20,7 @@ import trustme
 from aiosmtpd.controller import Controller
 
 from tests.browser.processes import ADDRESS, Process, free_port
-from tests.support.mariadb import MariaDB
+from tests.support.mariadb import PASSWORD, USER, MariaDb
 
 SECRET = "a secret of the browser tests"
 HOST = "localhost"
@@ -78,7 +78,7 @@ class Deployment:
 
 
 @contextmanager
-def deployment(directory: Path, database: MariaDB) -> Iterator[Deployment]:
+def deployment(directory: Path, database: MariaDb) -> Iterator[Deployment]:
     """Writes certificates and configuration files into `directory`, starts the five, ends them."""
     ports = {name: free_port() for name in (*DAEMONS, "media", "turn")}
     statuses = {name: free_port() for name in DAEMONS}
@@ -108,14 +108,14 @@ def deployment(directory: Path, database: MariaDB) -> Iterator[Deployment]:
                 process.stop()
 
 
-def _settings(directory: Path, database: MariaDB, mailbox: Mailbox, ports: dict[str, int]) -> dict[str, dict[str, Any]]:
+def _settings(directory: Path, database: MariaDb, mailbox: Mailbox, ports: dict[str, int]) -> dict[str, dict[str, Any]]:
     hub = f"{HOST}:{ports['apiserver']}"
     return {
         "allocateserver": {"apiserver": hub},
         "apiserver": {
             "mysqlAddress": f"127.0.0.1:{database.port}",
-            "mysqlUser": database.user,
-            "mysqlPassword": database.password,
+            "mysqlUser": USER,
+            "mysqlPassword": PASSWORD,
             "mysqlDatabase": "Meeting",
             "mailServer": [HOST],
             "mailPort": [mailbox.port],

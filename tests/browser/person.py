@@ -53,6 +53,12 @@ class Person:
         field.fill(found[1])
         self.page.get_by_role("heading", name="My meetings").wait_for()
 
+    def open_instant_meeting(self) -> str:
+        """Its link; the page shows its device check."""
+        self.page.get_by_role("button", name="New meeting").click()
+        self.page.wait_for_url("**/m/*")
+        return self.page.url
+
     def schedule(self, title: str, invite: str) -> None:
         """A meeting that begins in an hour."""
         begin = datetime.now() + timedelta(hours=1)

@@ -6,7 +6,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from tests.integration.mariadb import MariaDb
+from tests.support.mariadb import MariaDb
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,12 @@
-"""A MariaDB server of its own for a test run: made in a directory, on a loopback port, gone afterwards."""
+"""A MariaDB server of the tests' own: on a loopback port, in a directory that goes with it, as user `mysql`.
 
-from __future__ import annotations
+Needs Debian's package mariadb-server (apt-get install --no-install-recommends mariadb-server); its service may be off.
+"""
 
+import ctypes
 import os
-import pwd
-import secrets
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -13,88 +14,95 @@ from time import monotonic, sleep
 
 import pymysql
 
-STARTING = 60.0
-STOPPING = 20.0
+USER, PASSWORD = "meeting", "a password of the tests"
+START_WITHIN = 60.0
+_PR_SET_PDEATHSIG = 1
 
 
-class MariaDB:
-    """`with MariaDB(directory) as server:` — reachable at 127.0.0.1:`port` as `user` with `password`, who may do all.
-
-    Durable as in production (innodb_flush_log_at_trx_commit=1), so that tests may kill what writes to it.
-    """
-
-    user = "meeting"
+class MariaDb:
+    """The server. `database(name)` gives the options of a hub that uses a database in it."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.password = secrets.token_hex(8)
+        self._directory = directory
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> MariaDB:
-        data = self.directory / "data"
+    def start(self) -> None:
+        """Make the data directory and start; returns when the server answers."""
+        for program in ("mariadb-install-db", "mariadbd"):
+            if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
+                raise RuntimeError(f"{program} is missing: apt-get install --no-install-recommends mariadb-server")
+        data = self._directory / "data"
         data.mkdir(parents=True)
-        self._belongs_to_server()
-        options = ["--no-defaults", f"--datadir={data}", *self._as_user()]
-        log = (self.directory / "mariadb.log").open("ab")
-        with log:
-            install = [_program("mariadb-install-db"), *options, "--auth-root-authentication-method=normal"]
-            subprocess.run([*install, "--skip-test-db"], check=True, stdout=log, stderr=log)
-            server = [_program("mariadbd"), *options, f"--socket={self.directory}/sock", f"--port={self.port}"]
-            server += ["--bind-address=127.0.0.1", "--skip-name-resolve", "--innodb-buffer-pool-size=64M"]
-            self._process = subprocess.Popen(server, stdout=log, stderr=log)
-        self._admit_user()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        try:
-            self._process.wait(STOPPING)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _belongs_to_server(self) -> None:
-        """mariadbd refuses to run as root: then the user that Debian's package made owns the directory."""
-        if os.getuid() != 0:
-            return
-        owner = pwd.getpwnam("mysql")
-        for path in (self.directory, self.directory / "data"):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-        for parent in self.directory.parents[:-1]:
-            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
+        as_user = []
+        if os.getuid() == 0:
+            as_user = ["--user=mysql"]
+            for directory in (self._directory, data):
+                shutil.chown(directory, "mysql")
+                directory.chmod(0o755)
+            for parent in self._directory.parents[:3]:  # pytest's own directories are closed to others
                 parent.chmod(parent.stat().st_mode | 0o011)
+        arguments = ["--no-defaults", *as_user, f"--datadir={data}"]
+        install = ["mariadb-install-db", *arguments, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_WITHIN)
+        server = [shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") or "mariadbd", *arguments]
+        self._process = subprocess.Popen(
+            [
+                *server,
+                f"--socket={self._directory}/s",
+                f"--pid-file={self._directory}/pid",
+                f"--log-error={self._directory}/errors.log",
+                "--bind-address=127.0.0.1",
+                f"--port={self.port}",
+                "--skip-name-resolve",
+                "--performance-schema=OFF",
+                "--innodb-buffer-pool-size=64M",
+                "--innodb-flush-log-at-trx-commit=0",  # nobody pulls the plug of a test
+                "--innodb-lock-wait-timeout=5",
+            ],
+            preexec_fn=_die_with_parent,
+        )
+        self._wait()
+        with self.connect("root", "") as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'")
+            cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION")
 
-    def _as_user(self) -> list[str]:
-        return ["--user=mysql"] if os.getuid() == 0 else []
+    def stop(self) -> None:
+        """End it, and its data."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+        shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _admit_user(self) -> None:
-        deadline = monotonic() + STARTING
+    def connect(self, user: str = USER, password: str = PASSWORD) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+        """A connection, for what a test does behind the hub's back."""
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password, autocommit=True)
+
+    def options(self, database: str) -> list[str]:
+        """The flags by which a hub uses the database of this name."""
+        address = ["--mysqlAddress", f"127.0.0.1:{self.port}", "--mysqlUser", USER, "--mysqlPassword", PASSWORD]
+        return [*address, "--mysqlDatabase", database]
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        deadline = monotonic() + START_WITHIN
         while True:
             try:
-                root = pymysql.connect(unix_socket=f"{self.directory}/sock", user="root")
-                break
+                self.connect("root", "").close()
+                return
             except pymysql.OperationalError:
-                assert self._process is not None
+                log = self._directory / "errors.log"
                 if self._process.poll() is not None or monotonic() > deadline:
-                    log = (self.directory / "mariadb.log").read_text(errors="replace")
-                    raise AssertionError(f"MariaDB did not start:\n{log[-3000:]}") from None
-                sleep(0.1)
-        with root, root.cursor() as cursor:
-            for host in ("127.0.0.1", "localhost"):
-                cursor.execute(f"CREATE USER '{self.user}'@'{host}' IDENTIFIED BY '{self.password}'")
-                cursor.execute(f"GRANT ALL ON *.* TO '{self.user}'@'{host}' WITH GRANT OPTION")
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin")
-    assert found, f"{name} is missing; `make test` installs mariadb-server"
-    return found
+                    raise RuntimeError(f"MariaDB did not start:\n{log.read_text() if log.exists() else ''}") from None
+            sleep(0.05)  # between two looks; the deadline is above
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """A test run that is killed leaves no server behind (prctl(2))."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

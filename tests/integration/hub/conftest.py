@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.mariadb import PASSWORD, USER, MariaDb
+from tests.support.mariadb import PASSWORD, USER, MariaDb
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

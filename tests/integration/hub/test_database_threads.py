@@ -12,8 +12,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from meeting.apiserver.database import Database, mysql_url, sqlite_url
-from tests.integration.mariadb import PASSWORD, USER, MariaDb
 from tests.support.deadlines import deadline
+from tests.support.mariadb import PASSWORD, USER, MariaDb
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
