@@ -25,13 +25,21 @@ class Answer:
         return json.loads(self.body)
 
 
+class Transport(StringTransportWithDisconnection):
+    """Says that it is closing, as real transports do: a line receiver stops at the line that made it close."""
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+        super().loseConnection()
+
+
 class Connection:
     """One client connection to `site`, from `peer`."""
 
     def __init__(self, site: Site, peer: str = "192.0.2.7") -> None:
         protocol: Any = site.buildProtocol(IPv4Address("TCP", peer, 50_000))
         self.protocol = protocol
-        self.transport = StringTransportWithDisconnection(
+        self.transport = Transport(
             hostAddress=IPv4Address("TCP", "192.0.2.1", 80), peerAddress=IPv4Address("TCP", peer, 50_000)
         )
         self.transport.protocol = protocol

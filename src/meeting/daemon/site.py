@@ -188,6 +188,9 @@ class _Channel(HTTPChannel):
         self._refused = False
 
     def dataReceived(self, data: bytes) -> None:
+        if self._refused:
+            # TLS delivers on until the other side closes too; of a request that was refused nothing is read.
+            return
         if self._headers_deadline is None and not self._in_body and not self._handlingRequest:
             self._headers_deadline = self.site.clock.callLater(self._limits.request_time, self._too_slow)
         super().dataReceived(data)

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -95,6 +95,16 @@ def test_headers_over_the_limit_are_refused(echo: Site, head: bytes) -> None:
     connection.send(head)
     assert connection.answer().status == 431
     assert connection.is_closed
+
+
+def test_what_arrives_after_a_refusal_is_not_read(echo: Site) -> None:
+    connection = Connection(echo)
+    connection.send(b"\x00\r\n")
+    assert connection.answer().status == 400
+    # TLS delivers until the other side has closed too.
+    for line in (b"\r\n", b"GET / HTTP/1.1\r\n\r\n"):
+        connection.send(line)
+    assert connection.transport.value() == b""
 
 
 def test_headers_that_drip_are_ended(echo: Site, clock: Clock) -> None:
@@ -236,6 +246,7 @@ def test_a_tree_passes_streamed_bodies_on(clock: Clock) -> None:
     st.binary(max_size=300)
     | st.builds(lambda a, b: b"POST /" + a + b" HTTP/1.1\r\n" + b, st.binary(max_size=30), st.binary(max_size=300))
 )
+@example(b"\x00\r\n\r\n")
 def test_any_bytes_leave_the_server_standing(data: bytes) -> None:
     clock = Clock()
     echo = site(Echo(), clock, limits=LIMITS, log_access=False)
