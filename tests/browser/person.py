@@ -109,7 +109,7 @@ class Person:
         """Waits until somebody else's picture moves and is not one flat colour; gives what was measured."""
 
         def look() -> dict[str, float] | None:
-            for video in self.pictures_of_others(source).all():
+            for video in self.pictures_of_others(source).element_handles():
                 first = video.evaluate(PICTURE)
                 self.page.wait_for_timeout(500)
                 second: dict[str, float] = video.evaluate(PICTURE)

@@ -14,7 +14,7 @@ import pytest
 from tests.browser.person import Person
 
 PROGRAM = Path(__file__).with_name("python_sdk.py")
-STAY = 15.0
+STAY = 30.0
 
 
 @pytest.mark.parametrize("version", ["v0", "v1"])
@@ -28,8 +28,12 @@ def test_the_python_sdk_and_a_browser_see_and_hear_each_other(
     place = _place_for_a_guest(ana.url, link.rpartition("/")[2])
     arguments = [sys.executable, str(PROGRAM), place["url"], place["token"], version, str(STAY)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as sdk:
-        ana.sees()
-        ana.hears()
+        try:
+            ana.sees(within=STAY)
+            ana.hears()
+        except AssertionError as unseen:
+            sdk.kill()
+            raise AssertionError(f"{unseen}; the SDK wrote: {sdk.communicate()}") from unseen
         output, errors = sdk.communicate(timeout=STAY + 60)
     assert sdk.returncode == 0, errors
     got = json.loads(output)
