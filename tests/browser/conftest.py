@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,8 +14,8 @@ from playwright.sync_api import Playwright, sync_playwright
 from tests.browser.browsers import profile
 from tests.browser.deployment import Deployment, deployment
 from tests.browser.person import Person
-from tests.browser.processes import Process, free_port, get_json
 from tests.support.mariadb import MariaDb
+from tests.support.processes import Process, free_port, page
 
 Mails = Callable[[str], list[str]]
 
@@ -58,7 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -> Iterator[tuple[Person, Person]]:
     def mails(address: str) -> list[str]:
-        kept: Any = get_json(f"{demo}/api/demo/mails")
+        kept = json.loads(page(f"{demo}/api/demo/mails")[1])
         return [mail["text"] for mail in reversed(kept["mails"]) if mail["to"] == address]
 
     with two_people(playwright, tmp_path, demo, mails) as people:

@@ -5,61 +5,20 @@ Certificates come from a test CA; mail goes to a real SMTP server that keeps it.
 
 from __future__ import annotations
 
-import json
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-import trustme
-from aiosmtpd.controller import Controller
-
-from tests.browser.processes import ADDRESS, Process, free_port
+from tests.support.certificates import write_certificates
+from tests.support.mailbox import HOST, Mailbox
 from tests.support.mariadb import PASSWORD, USER, MariaDb
+from tests.support.processes import SECRET, Daemon, free_port
 
-SECRET = "a secret of the browser tests"
-HOST = "localhost"
+ADDRESS = "10.90.0.1"
+"""The namespace's own address (namespace.sh): browsers gather no candidates from loopback."""
 DAEMONS = ("allocateserver", "apiserver", "sfuserver", "turnserver", "fsserver")
-
-
-class Mailbox:
-    """An SMTP server that asks for STARTTLS and then accepts everything, and what it got."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        self._mails: list[tuple[str, str]] = []
-        self._lock = Lock()
-        self._controller = Controller(
-            self, hostname="127.0.0.1", port=free_port(), tls_context=tls, require_starttls=True
-        )
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        message = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(message, EmailMessage)
-        body = message.get_body(("plain",))
-        with self._lock:
-            self._mails.extend((recipient, body.get_content() if body else "") for recipient in envelope.rcpt_tos)
-        return "250 kept"
-
-    def __enter__(self) -> Mailbox:
-        self._controller.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._controller.stop()
-
-    @property
-    def port(self) -> int:
-        return int(self._controller.port)
-
-    def texts_to(self, address: str) -> list[str]:
-        """The plain texts of the mails to `address`, oldest first."""
-        with self._lock:
-            return [text for recipient, text in self._mails if recipient == address]
 
 
 @dataclass
@@ -68,41 +27,35 @@ class Deployment:
 
     url: str
     mailbox: Mailbox
-    processes: dict[str, Process]
-    health: dict[str, str] = field(default_factory=dict)
+    processes: dict[str, Daemon]
 
     def restart(self, daemon: str) -> None:
         """Starts a daemon again after a kill, with the same files."""
         self.processes[daemon].start()
-        self.processes[daemon].wait_ready(self.health[daemon])
+        self.processes[daemon].wait_until_ready()
 
 
 @contextmanager
 def deployment(directory: Path, database: MariaDb) -> Iterator[Deployment]:
-    """Writes certificates and configuration files into `directory`, starts the five, ends them."""
+    """Writes certificates, the secret and configuration files into `directory`, starts the five, ends them."""
     ports = {name: free_port() for name in (*DAEMONS, "media", "turn")}
-    statuses = {name: free_port() for name in DAEMONS}
-    tls = _write_certificates(directory)
+    tls = write_certificates(directory, HOST)
+    (directory / "secret").write_text(SECRET)
+    (directory / "secret").chmod(0o600)
     with Mailbox(tls) as mailbox:
+        processes = {}
         for daemon, settings in _settings(directory, database, mailbox, ports).items():
-            settings |= {"secretFile": str(directory / "secret"), "status": f"127.0.0.1:{statuses[daemon]}"}
             settings |= {"ca": [str(directory / "ca.pem")]}
             if daemon != "turnserver":
                 settings |= {"cert": str(directory / "server.pem"), "certkey": str(directory / "server.key")}
                 settings |= {"domainaddress": f"{HOST}:{ports[daemon]}", "stateDirectory": str(directory / daemon)}
-            (directory / f"{daemon}.toml").write_text(_toml(settings))
-        with (directory / "allocateserver.toml").open("a") as pool:
-            pool.write(_pool(ports))
-        processes = {
-            daemon: Process([daemon, "--config", str(directory / f"{daemon}.toml")], directory / f"{daemon}.log")
-            for daemon in DAEMONS
-        }
-        health = {daemon: f"http://127.0.0.1:{port}/readyz" for daemon, port in statuses.items()}
+            pool = _pool(ports) if daemon == "allocateserver" else ""
+            processes[daemon] = Daemon(daemon, directory, settings, pool)
         try:
-            for daemon, process in processes.items():
+            for process in processes.values():
                 process.start()
-                process.wait_ready(health[daemon])
-            yield Deployment(f"https://{HOST}:{ports['apiserver']}", mailbox, processes, health)
+                process.wait_until_ready()
+            yield Deployment(f"https://{HOST}:{ports['apiserver']}", mailbox, processes)
         finally:
             for process in processes.values():
                 process.stop()
@@ -133,23 +86,3 @@ def _pool(ports: dict[str, int]) -> str:
         f'[[sfu]]\naddress = "{HOST}:{ports["sfuserver"]}"\nturn = "{ADDRESS}:{ports["turn"]}"\nuse = "any"\n'
         f'meetings = 10\n\n[[fs]]\naddress = "{HOST}:{ports["fsserver"]}"\n'
     )
-
-
-def _write_certificates(directory: Path) -> ssl.SSLContext:
-    """A test CA, one server certificate for all, the shared secret; gives the context of the mail server."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(directory / "ca.pem"))
-    server = authority.issue_cert(HOST)
-    server.private_key_pem.write_to_path(str(directory / "server.key"))
-    for blob in server.cert_chain_pems:
-        blob.write_to_path(str(directory / "server.pem"), append=True)
-    (directory / "secret").write_text(SECRET)
-    (directory / "secret").chmod(0o600)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.configure_cert(context)
-    return context
-
-
-def _toml(settings: dict[str, Any]) -> str:
-    """TOML's strings, numbers and arrays of them are written as JSON writes them."""
-    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())

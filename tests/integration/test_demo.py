@@ -1,9 +1,7 @@
 """`meeting demo` as a person starts it: what it prints, what it serves behind one port, and that it ends."""
 
 import json
-import os
 import re
-import signal
 import ssl
 import subprocess
 import sys
@@ -18,50 +16,40 @@ from urllib.request import Request, urlopen
 import pytest
 
 from meeting.sfuserver.addresses import choose_addresses, interface_addresses
-from tests.integration.test_processes import MEETING, free_port
-
-STARTING = 150.0
+from tests.support.processes import MEETING, STARTING, Process, free_port
 
 
-class Demo:
-    """A running demo and what it has printed so far."""
+class Demo(Process):
+    """A demo that is running."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", output: Path) -> None:
-        self.process = process
-        self._output = output
-
-    @property
-    def printed(self) -> str:
-        return self._output.read_text(errors="replace")
+    def __init__(self, directory: Path, *arguments: str) -> None:
+        ports = ["--mediaPort", str(free_port()), "--turnPort", str(free_port())]
+        super().__init__(
+            ["demo", "--stateDirectory", directory / "state", *ports, *arguments],
+            directory / "demo.log",
+            {"MEETING_SECRET": "it is not for the demo"},
+        )
 
     def wait_for(self, what: str, probe: Callable[[str], Any], seconds: float = STARTING) -> Any:
+        """What `probe` finds in what was printed."""
         end = monotonic() + seconds
         while True:
-            found = probe(self.printed)
+            found = probe(self.text)
             if found:
                 return found
-            assert self.process.poll() is None, f"the demo has ended:\n{self.printed}"
-            assert monotonic() < end, f"{what} did not come:\n{self.printed}"
+            assert self.is_running, f"the demo has ended:\n{self.text}"
+            assert monotonic() < end, f"{what} did not come:\n{self.text}"
             sleep(0.1)
 
 
 @contextmanager
 def running(directory: Path, *arguments: str) -> Iterator[Demo]:
-    output = directory / "demo.log"
-    ports = ["--mediaPort", str(free_port()), "--turnPort", str(free_port())]
-    with output.open("wb") as out:
-        process = subprocess.Popen(
-            [MEETING, "demo", "--stateDirectory", directory / "state", *ports, *arguments],
-            stdout=out,
-            stderr=out,
-            env={**os.environ, "MEETING_SECRET": "it is not for the demo"},
-        )
+    demo = Demo(directory, *arguments)
+    demo.start()
     try:
-        yield Demo(process, output)
+        yield demo
     finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
+        demo.kill()
 
 
 def ask(url: str, body: Any = None, cafile: str | None = None) -> tuple[int, str]:
@@ -85,7 +73,7 @@ def test_the_demo_serves_all_five_behind_one_port_and_prints_the_code(tmp_path: 
     url = f"http://localhost:{port}"
     with running(tmp_path, "--port", str(port)) as demo:
         demo.wait_for("the word that it runs", lambda printed: f"Open  {url}\n" in printed)
-        assert f"{url}/mailbox" in demo.printed
+        assert f"{url}/mailbox" in demo.text
 
         assert ask(f"{url}/")[0] == 200
         assert json.loads(ask(f"{url}/api/me")[1])["server"]["demo"] is True
@@ -101,9 +89,9 @@ def test_the_demo_serves_all_five_behind_one_port_and_prints_the_code(tmp_path: 
         assert ask(f"{url}/api/sign-in", {"email": "ada@example.com", "code": code[1]})[0] == 200
         assert code[1] in ask(f"{url}/mailbox")[1]
 
-        demo.process.send_signal(signal.SIGTERM)
-        assert demo.process.wait(25) == 0, demo.printed
-    assert "Traceback" not in demo.printed
+        demo.terminate()
+        assert demo.wait() == 0, demo.text
+    assert "Traceback" not in demo.text
 
 
 def test_the_demo_of_a_network_has_one_tls_port(tmp_path: Path) -> None:
@@ -121,8 +109,8 @@ def test_the_demo_of_a_network_has_one_tls_port(tmp_path: Path) -> None:
         assert ask(f"{url}/", cafile=cafile)[0] == 200
         assert ask(f"{url}/rtc/v1/validate", cafile=cafile)[0] == 401
         assert ask(f"{url}/api/sign-in/codes", {"email": "ada@example.com"}, cafile)[0] == 202
-        demo.process.send_signal(signal.SIGTERM)
-        assert demo.process.wait(25) == 0, demo.printed
+        demo.terminate()
+        assert demo.wait() == 0, demo.text
 
 
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:

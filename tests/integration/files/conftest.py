@@ -28,4 +28,4 @@ def make_file_server(tmp_path: Path) -> Iterator[Callable[..., FileServer]]:
 
     yield make
     for server in made:
-        server.daemon.end()
+        server.daemon.kill()

@@ -10,7 +10,7 @@ from time import time
 from typing import Any
 
 from meeting.daemon.secret import Secret, sign_file_link
-from tests.integration.test_processes import SECRET, Daemon, free_port
+from tests.support.processes import SECRET, Daemon, free_port
 
 
 class FileServer:
@@ -35,12 +35,12 @@ class FileServer:
 
     def start(self) -> None:
         self.daemon = Daemon("fsserver", self._home, self._settings)
-        self.daemon.wait_ready()
+        self.daemon.start()
+        self.daemon.wait_until_ready()
 
     def kill(self) -> None:
         """kill -9."""
-        self.daemon.process.kill()
-        self.daemon.process.wait()
+        self.daemon.kill()
 
     def link(self, method: str, id: str, *, expires: int | None = None, **members: Any) -> str:
         path = f"/objects/{id}"

@@ -20,6 +20,7 @@ from meeting.apiserver.mail.smtp import SmtpServer, SmtpTransport
 from meeting.daemon.certificates.self_signed import self_signed
 from meeting.daemon.client import tls_for
 from tests.support.deadlines import deadline
+from tests.support.processes import free_port
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LETTER = Outgoing("0" * 32, "bob@example.com", "Hello", "The text.", NOW, 0, NOW)
@@ -50,12 +51,6 @@ def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data:
 
 
 Serve = Callable[..., tuple[int, Mailbox]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -20,4 +20,4 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     hub = Hub(tmp_path)
     hub.start()
     yield hub
-    hub.daemon.end()
+    hub.daemon.kill()

@@ -12,7 +12,7 @@ from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientPr
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from tests.integration.test_processes import SECRET, Daemon, free_port
+from tests.support.processes import SECRET, Daemon, free_port
 from tests.unit.minutes.yclient import Client
 
 
@@ -35,12 +35,12 @@ class Hub:
 
     def start(self) -> None:
         self.daemon = Daemon("apiserver", self._home, self._settings)
-        self.daemon.wait_ready()
+        self.daemon.start()
+        self.daemon.wait_until_ready()
 
     def kill(self) -> None:
         """kill -9."""
-        self.daemon.process.kill()
-        self.daemon.process.wait()
+        self.daemon.kill()
 
     def request(self, method: str, path: str, body: Any = None, cookie: str = "") -> tuple[int, Any, str]:
         """Status, JSON and the cookie that was set."""

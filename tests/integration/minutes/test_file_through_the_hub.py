@@ -57,4 +57,4 @@ def test_a_picture_is_kept_and_shown_to_those_of_the_meeting_only(hub: Hub, tmp_
         assert ask("GET", hub.origin + announced["href"], Cookie=eve)[0] == 403
         assert ask("GET", hub.origin + announced["href"])[0] == 401
     finally:
-        files.daemon.end()
+        files.daemon.kill()

@@ -113,6 +113,6 @@ async def test_a_hub_that_stops_says_try_again(hub: Hub) -> None:
     writer = await connect(hub, code, ada, Client(1))
     writer.write("kept")
     await until(lambda: writer.yjs.durable == writer.sent)
-    hub.daemon.process.terminate()
+    hub.daemon.terminate()
     assert await writer.closed == 4503
-    assert hub.daemon.process.wait(25) == 0
+    assert hub.daemon.wait() == 0
