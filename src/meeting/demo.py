@@ -14,7 +14,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar, NamedTuple
 
-from twisted.application.service import MultiService
+from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -32,6 +32,8 @@ from meeting.daemon.options import LOG_LEVEL, DaemonOptions, Flag, HostPort, boo
 from meeting.daemon.web import Tree, site
 
 STATE = "~/.local/state/meeting/demo"
+GOODBYE = 5.0
+"""Seconds that the other daemons have to end and to tell the hub so. Farewells themselves wait 2 s for an answer."""
 
 
 class DemoOptions(DaemonOptions):
@@ -60,7 +62,10 @@ class Place(NamedTuple):
 
 
 class Demo(MultiService):
-    """The hub first; when its database is open the others; then the word that it is ready."""
+    """The hub first; when its database is open the others; then the word that it is ready.
+
+    It ends the other way round: the others say good-bye to a hub that still answers, through a port that is still open.
+    """
 
     _log = Logger()
 
@@ -98,7 +103,9 @@ class Demo(MultiService):
             "fsserver", {**shared, "directory": str(self._state / "files"), "webOrigin": place.public_url}, reactor
         )
         allocate = _daemon("allocateserver", {**shared, "config": str(pool)}, reactor)
-        self._others = (sfu, turnserver, fs, allocate)
+        self._daemons = (sfu, turnserver, fs, allocate)
+        self._others = MultiService()
+        self._ports = MultiService()
 
         branches = {
             b"rtc": sfu.resource,
@@ -108,14 +115,14 @@ class Demo(MultiService):
         }
         factory = site(Tree(branches, self._hub.resource), reactor, log_access=options["logLevel"] == "debug")
         inside = HostPort("127.0.0.1", int(place.inside_url.rpartition(":")[2]))
-        ports = [Port(reactor, factory, inside, "http")]
+        Port(reactor, factory, inside, "http").setServiceParent(self._ports)
         if certificate:
             files = CertificateFiles(*certificate, reactor)
-            files.setServiceParent(self)
+            files.setServiceParent(self._ports)
             secure = TLSMemoryBIOFactory(files.creator, False, factory)
-            ports.append(Port(reactor, secure, HostPort("0.0.0.0", place.domain.port), "https"))
-        self._hub.setServiceParent(self)
-        for each in ports:
+            everywhere = HostPort("0.0.0.0", place.domain.port)
+            Port(reactor, secure, everywhere, "https").setServiceParent(self._ports)
+        for each in (self._hub, self._ports):
             each.setServiceParent(self)
 
     def startService(self) -> None:
@@ -127,10 +134,26 @@ class Demo(MultiService):
         await self._hub.database.opened()
         if not self.running:
             return
-        for daemon in self._others:
-            daemon.setServiceParent(self)
+        self._others.setServiceParent(self)
+        for daemon in self._daemons:
+            daemon.setServiceParent(self._others)
         print(_welcome(self._place, self._state), flush=True)
-        Mailbox(self._reactor, self._place).setServiceParent(self)
+        Mailbox(self._reactor, self._place).setServiceParent(self._others)
+
+    def stopService(self) -> Deferred[None]:
+        """The others, then the hub, then the port."""
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._others.running:
+            await self._others.stopService().addTimeout(GOODBYE, self._reactor, self._late)
+        for each in (self._hub, self._ports):
+            if each.running:
+                await each.stopService()
+
+    def _late(self, _: object, seconds: float) -> None:
+        self._log.warn("not all daemons ended within {seconds} s; the hub ends without them", seconds=seconds)
 
     def _give_up(self, failure: Failure) -> None:
         if failure.check(ConfigurationError):

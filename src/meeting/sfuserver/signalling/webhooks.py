@@ -141,6 +141,8 @@ class Webhooks(Service):
         except CancelledError:
             raise
         except Exception as error:
+            if not self.running:
+                return False  # cut off by stopService, which Twisted's agent reports as a host that is not found
             self._trouble(f"cannot be reached ({error})")
             return False
         if isinstance(status, int) and status < 300:
