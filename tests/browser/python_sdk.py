@@ -22,7 +22,8 @@ async def send_picture(source: rtc.VideoSource) -> None:
     step = 0
     while True:
         step = (step + 5) % 256
-        pixels = bytes((step, 255 - step, 128, 255)) * (WIDTH * HEIGHT)
+        upper, lower = bytes((step, 255 - step, 128, 255)), bytes((16, 16, 16, 255))
+        pixels = upper * (WIDTH * HEIGHT // 2) + lower * (WIDTH * HEIGHT // 2)
         source.capture_frame(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.RGBA, pixels))
         await asyncio.sleep(1 / 20)
 
