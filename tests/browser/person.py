@@ -167,16 +167,19 @@ class Person:
     def minutes(self) -> Locator:
         return self.page.get_by_role("textbox", name="Minutes")
 
-    def write_in_minutes(self, text: str) -> None:
+    def _go_into_minutes(self) -> None:
+        """Opens them and waits until they can be written in."""
         self.open_panel("Minutes")
-        self.minutes.click()
+        self.minutes.and_(self.page.locator("[contenteditable=true]")).click()
+
+    def write_in_minutes(self, text: str) -> None:
+        self._go_into_minutes()
         self.minutes.press("Control+End")
         self.page.keyboard.type(text)
         self.page.keyboard.press("Enter")
 
     def paste_picture_into_minutes(self, png: bytes) -> None:
-        self.open_panel("Minutes")
-        self.minutes.click()
+        self._go_into_minutes()
         self.minutes.evaluate(PASTE_PNG, base64.b64encode(png).decode())
 
     def sees_pictures_in_minutes(self, count: int, *, within: float = 20.0) -> None:

@@ -37,7 +37,14 @@ export function Editor({ code, connection, mayWrite }: Props) {
       extensions: minutesExtensions(connection, { placeholder: t("minutes.placeholder"), taskDone: t("minutes.taskDone") }),
       editable: false,
       editorProps: {
-        attributes: { role: "textbox", "aria-multiline": "true", "aria-label": t("minutes.title"), class: "minutes-text" },
+        attributes: {
+          role: "textbox",
+          "aria-multiline": "true",
+          "aria-label": t("minutes.title"),
+          class: "minutes-text",
+          // Takes the focus before it takes text: what is typed too early must not reach the meeting's shortcuts.
+          tabindex: "0",
+        },
         handlePaste: (_view, event) => take(event.clipboardData?.files, null),
         handleDrop: (view, event, _slice, moved) => {
           const at = view.posAtCoords({ left: event.clientX, top: event.clientY });
