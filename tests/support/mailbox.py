@@ -45,8 +45,9 @@ class Mailbox:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         body = message.get_body(("plain",))
+        text = "\n".join(body.get_content().splitlines()) if body else ""
         with self._lock:
-            self._mails.extend((recipient, body.get_content() if body else "") for recipient in envelope.rcpt_tos)
+            self._mails.extend((recipient, text) for recipient in envelope.rcpt_tos)
         return "250 kept"
 
     def __enter__(self) -> Mailbox:

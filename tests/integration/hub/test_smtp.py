@@ -4,6 +4,8 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from ssl import PROTOCOL_TLS_SERVER, SSLContext
 from typing import Any
@@ -23,7 +25,7 @@ from tests.support.deadlines import deadline
 from tests.support.processes import free_port
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LETTER = Outgoing("0" * 32, "bob@example.com", "Hello", "The text.", NOW, 0, NOW)
+LETTER = Outgoing("0" * 32, "bob@example.com", "Hello", "The text.\n.\nGrüße", NOW, 0, NOW)
 PASSWORD = "a password that stays secret"
 
 
@@ -110,7 +112,12 @@ async def test_starttls_and_a_password(serve: Serve, certificate: Path) -> None:
     assert session.authenticated
     assert envelope.mail_from == "meet@example.com"
     assert envelope.rcpt_tos == ["bob@example.com"]
-    assert b"The text." in envelope.content
+
+    received = envelope.content
+    assert received.count(b"\r") == received.count(b"\n") == received.count(b"\r\n"), "a line ends in CRLF (RFC 5321)"
+    mail: Any = message_from_bytes(received, policy=default)
+    assert (mail["From"], mail["To"]) == ("Meetings <meet@example.com>", "bob@example.com")
+    assert mail.get_content().splitlines() == LETTER.text.splitlines()
 
 
 @deadline(20)

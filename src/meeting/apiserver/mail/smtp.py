@@ -109,8 +109,8 @@ class SmtpTransport:
 
 
 def write_message(letter: Outgoing, sender: str) -> bytes:
-    """The mail as RFC 5322 text."""
-    message = EmailMessage(policy=SMTP)
+    """The mail as RFC 5322 text; its lines end in LF, which twisted.mail makes CRLF on the way."""
+    message = EmailMessage(policy=SMTP.clone(linesep="\n"))
     message["From"] = sender
     message["To"] = letter.recipient
     message["Subject"] = letter.subject
