@@ -64,15 +64,21 @@ def test_who_is_refused_hears_why_though_much_was_on_its_way(make_file_server: C
         (server.link("PUT", ID, size=5_000_000), b"413", b"too-large"),
         (server.link("PUT", "f" * 32, size=5_000_000).replace("f" * 32, ID), b"403", b"problem:link"),
     ]
-    for link, status, problem in cases:
-        with server.dial() as connection:
-            connection.sendall(head(server, "PUT", link, 5_000_000))
-            try:
-                connection.sendall(b"x" * 5_000_000)
-            except OSError:
-                pass  # it does not have to listen to the end
-            answer = connection.recv(65_536)
-        assert answer.split()[1] == status and problem in answer
+    id, data = "e" * 32, b"y" * 1_000_000
+    with server.dial() as other:
+        other.sendall(head(server, "PUT", server.link("PUT", id, size=len(data)), len(data)) + data[:500_000])
+        for link, status, problem in cases:
+            with server.dial() as connection:
+                connection.sendall(head(server, "PUT", link, 5_000_000))
+                try:
+                    connection.sendall(b"x" * 5_000_000)
+                except OSError:
+                    pass  # it does not have to listen to the end
+                answer = connection.recv(65_536)
+            assert answer.split()[1] == status and problem in answer
+        other.sendall(data[500_000:])
+        assert other.recv(65_536).split()[1] == b"201", "a neighbour's upload was disturbed"
+    assert server.get(id)[1] == data
     assert server.parts == []
 
 

@@ -17,14 +17,16 @@ from meeting.sfuserver.tap import Options
 SECRET = "a secret for nothing but tests"
 
 
-def token(identity: str = "anna", *grants: str, room: str = "standup", secret: str = SECRET) -> str:
+def token(
+    identity: str = "anna", *grants: str, room: str = "standup", secret: str = SECRET, expires_at: int = 2**40
+) -> str:
     """An access token; without grants one that may join."""
     claims = AccessClaims(
         identity=identity,
         name=identity.title(),
         room=room,
         grants=dict.fromkeys(grants or ("roomJoin",), True),
-        expires_at=2**40,
+        expires_at=expires_at,
     )
     return mint_access_token(Secret(secret), claims)
 

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_twisted
 import treq
+from livekit import api
 from livekit.protocol.rtc import JoinRequest, LeaveRequest, SessionDescription, WrappedJoinRequest
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.web.http_headers import Headers
 
-from tests.integration.sfuserver.servers import RunningServer, token
+from meeting.cli import run as run_command
+from tests.integration.sfuserver.servers import SECRET, RunningServer, token
 from tests.integration.sfuserver.sockets import Socket, connect
 from tests.support.deadlines import deadline
-from tests.unit.sfuserver.fakes import FakePort
-
-
-def fake_port(reactor: object, **arguments: Any) -> FakePort:
-    return FakePort(arguments["listener"])
-
-
-@pytest.fixture
-def server() -> Iterator[RunningServer]:
-    running = RunningServer(fake_port)
-    running.start()
-    yield running
-    pytest_twisted.blockon(Deferred.fromCoroutine(running.stop()))
 
 
 def join_request() -> str:
@@ -65,6 +51,7 @@ REFUSALS = {
     "no token": ("", 401),
     "garbage": ("x.y.z", 401),
     "another secret": (token(secret="another secret entirely"), 401),
+    "over": (token(expires_at=1_700_000_000), 401),
     "no roomJoin": (token("anna", "roomList"), 401),
     "no identity": (token(identity=""), 400),
     "no room": (token(room=""), 400),
@@ -84,6 +71,37 @@ async def test_a_bad_token_is_refused_before_the_upgrade(server: RunningServer, 
     socket = await connect(server.address, path + query)
     assert socket.closed is not None
     assert not socket.responses
+
+
+@deadline(10)
+async def test_who_is_refused_disturbs_nobody(server: RunningServer) -> None:
+    bert = await connect(server.address, f"/rtc?access_token={token('bert')}")
+    await bert.first("join")
+    for text, _ in REFUSALS.values():
+        # The same name and room as Bert's, where the token has any.
+        await connect(server.address, f"/rtc?access_token={text}")
+    await connect(server.address, f"/rtc?access_token={token('bert', expires_at=1_700_000_000)}")
+    bert.ask(ping=1)
+    await bert.first("pong")
+    assert bert.closed is None
+    assert [list(room.participants) for room in server.server.rooms] == [["bert"]]
+    await leave(bert)
+
+
+@deadline(10)
+async def test_a_token_made_with_the_pair_of_meeting_keys_joins(
+    server: RunningServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["keys", "--secret", SECRET]) == 0
+    pair = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    made = (
+        api.AccessToken(pair["LIVEKIT_API_KEY"], pair["LIVEKIT_API_SECRET"])
+        .with_identity("robot")
+        .with_grants(api.VideoGrants(room_join=True, room="standup"))
+    )
+    socket = await connect(server.address, f"/rtc?access_token={made.to_jwt()}")
+    assert (await socket.first("join")).participant.identity == "robot"
+    await leave(socket)
 
 
 @deadline(10)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_twisted
 import treq
 from livekit import api
 from livekit.protocol.models import DataPacket, DisconnectReason
@@ -20,19 +18,7 @@ from meeting.daemon.secret import Secret
 from tests.integration.sfuserver.servers import SECRET, RunningServer, token
 from tests.integration.sfuserver.sockets import Socket, connect
 from tests.support.deadlines import deadline
-from tests.unit.sfuserver.fakes import FakeLink, FakePort
-
-
-def fake_port(reactor: object, **arguments: Any) -> FakePort:
-    return FakePort(arguments["listener"])
-
-
-@pytest.fixture
-def server() -> Iterator[RunningServer]:
-    running = RunningServer(fake_port)
-    running.start()
-    yield running
-    pytest_twisted.blockon(Deferred.fromCoroutine(running.stop()))
+from tests.unit.sfuserver.fakes import FakeLink
 
 
 def headers(content_type: str, authorization: str) -> Headers:
