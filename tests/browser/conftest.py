@@ -67,8 +67,8 @@ def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -
 
 
 @pytest.fixture(scope="session")
-def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
-    server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+def mariadb() -> Iterator[MariaDb]:
+    server = MariaDb()
     try:
         server.start()
         yield server

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
 
@@ -19,7 +18,7 @@ from tests.support.processes import SECRET, Daemon, free_port
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
     """A MariaDB server of this run's own."""
-    server = MariaDb(Path(mkdtemp(prefix="meeting-mariadb-")))
+    server = MariaDb()
     try:
         server.start()
         yield server

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from tempfile import mkdtemp
 from time import monotonic, sleep
 
 import pymysql
@@ -22,8 +23,9 @@ _PR_SET_PDEATHSIG = 1
 class MariaDb:
     """The server. `database(name)` gives the options of a hub that uses a database in it."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self) -> None:
+        # Not in pytest's directory: every session that starts closes that one to other users.
+        self._directory = Path(mkdtemp(prefix="meeting-mariadb-"))
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -40,8 +42,6 @@ class MariaDb:
             for directory in (self._directory, data):
                 shutil.chown(directory, "mysql")
                 directory.chmod(0o755)
-            for parent in self._directory.parents[:3]:  # pytest's own directories are closed to others
-                parent.chmod(parent.stat().st_mode | 0o011)
         arguments = ["--no-defaults", *as_user, f"--datadir={data}"]
         install = ["mariadb-install-db", *arguments, "--auth-root-authentication-method=normal", "--skip-test-db"]
         subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_WITHIN)
