@@ -17,18 +17,7 @@ class Options(DaemonOptions):
         shared.optional(shared.SECRET),
         shared.optional(shared.APISERVER),
         shared.optional(shared.DOMAIN_ADDRESS),
-        shared.PUBLIC_URL,
-        shared.CERT,
-        shared.CERTKEY,
-        shared.CA,
-        shared.BIND,
-        shared.PLAIN_HTTP,
-        shared.STATUS,
-        shared.STATE_DIRECTORY,
-        shared.TRUSTED_PROXY,
-        shared.LOG_FORMAT,
-        shared.LOG_LEVEL,
-        shared.HEARTBEAT,
+        *shared.WEB,
         Flag("lead", "how long before a scheduled meeting its sfuserver is kept for it", "10m", shared.seconds),
         Flag("lag", "and how long after it", "30m", shared.seconds),
         Flag("share", "how long an owner of instant meetings keeps theirs after the last one", "3h", shared.seconds),
@@ -53,14 +42,9 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """The allocateserver with its listeners."""
-    from twisted.application.service import MultiService
     from twisted.internet import reactor
 
     from meeting.allocateserver.service import AllocateServer
-    from meeting.daemon.listeners import listeners
+    from meeting.daemon.listeners import with_listeners
 
-    together = MultiService()
-    server = AllocateServer(options, reactor)
-    server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
-    return together
+    return with_listeners(options, AllocateServer(options, reactor), reactor)

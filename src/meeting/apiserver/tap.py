@@ -14,18 +14,7 @@ class Options(DaemonOptions):
         shared.CONFIG,
         shared.SECRET,
         shared.DOMAIN_ADDRESS,
-        shared.PUBLIC_URL,
-        shared.CERT,
-        shared.CERTKEY,
-        shared.CA,
-        shared.BIND,
-        shared.PLAIN_HTTP,
-        shared.STATUS,
-        shared.STATE_DIRECTORY,
-        shared.TRUSTED_PROXY,
-        shared.LOG_FORMAT,
-        shared.LOG_LEVEL,
-        shared.HEARTBEAT,
+        *shared.WEB,
         Flag(
             "mysqlAddress",
             "host:port of the MySQL server; without: SQLite in the state directory",
@@ -107,14 +96,9 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """The hub with its listeners."""
-    from twisted.application.service import MultiService
     from twisted.internet import reactor
 
     from meeting.apiserver.service import ApiServer
-    from meeting.daemon.listeners import listeners
+    from meeting.daemon.listeners import with_listeners
 
-    together = MultiService()
-    server = ApiServer(options, reactor)
-    server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
-    return together
+    return with_listeners(options, ApiServer(options, reactor), reactor)

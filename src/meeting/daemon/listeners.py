@@ -1,9 +1,9 @@
 """The ports of a daemon: TLS under its domain address, plain HTTP behind a proxy, and the private status port."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort, IReactorTCP, IReactorTime
 from twisted.logger import Logger
@@ -14,7 +14,7 @@ from meeting.daemon.certificates.files import CertificateFiles
 from meeting.daemon.certificates.self_signed import self_signed
 from meeting.daemon.converters import HostPort
 from meeting.daemon.options import DaemonOptions
-from meeting.daemon.web import site
+from meeting.daemon.site import site
 
 
 def listeners(
@@ -39,6 +39,26 @@ def listeners(
         private = site(status, reactor, log_access=False)
         Port(reactor, private, options["status"], "status").setServiceParent(ports)
     return ports
+
+
+class Server(Protocol):
+    """A daemon as its `service.py` puts it together: a service with its web face and its private pages."""
+
+    @property
+    def resource(self) -> IResource: ...
+
+    @property
+    def status(self) -> IResource: ...
+
+    def setServiceParent(self, parent: Any) -> Any: ...
+
+
+def with_listeners(options: DaemonOptions, server: Server, reactor: Any) -> IService:
+    """The daemon and its ports, for `makeService`. It starts before them and they stop before it."""
+    together = MultiService()
+    server.setServiceParent(together)
+    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
+    return together
 
 
 class Port(Service):

@@ -58,6 +58,7 @@ __all__ = [
     "STATE_DIRECTORY",
     "STATUS",
     "TRUSTED_PROXY",
+    "WEB",
     "DaemonOptions",
     "Flag",
     "HostPort",
@@ -120,6 +121,22 @@ HEARTBEAT = Flag("heartbeat", "the time between two heartbeats to the hub", "1s"
 LOG_FORMAT = Flag("logFormat", "text or json", "text", one_of("text", "json"))
 LOG_LEVEL = Flag("logLevel", "debug, info, warn or error", "info", one_of("debug", "info", "warn", "error"))
 TRUSTED_PROXY = Flag("trustedProxy", "a proxy whose X-Forwarded headers are believed", convert=network, repeatable=True)
+
+WEB = (
+    PUBLIC_URL,
+    CERT,
+    CERTKEY,
+    CA,
+    BIND,
+    PLAIN_HTTP,
+    STATUS,
+    STATE_DIRECTORY,
+    TRUSTED_PROXY,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    HEARTBEAT,
+)
+"""What every daemon takes that people reach by HTTP."""
 
 
 class _Written:

@@ -14,19 +14,8 @@ class Options(DaemonOptions):
         shared.CONFIG,
         shared.SECRET,
         shared.DOMAIN_ADDRESS,
-        shared.PUBLIC_URL,
-        shared.CERT,
-        shared.CERTKEY,
-        shared.CA,
-        shared.BIND,
-        shared.PLAIN_HTTP,
-        shared.STATUS,
-        shared.STATE_DIRECTORY,
-        shared.TRUSTED_PROXY,
-        shared.LOG_FORMAT,
-        shared.LOG_LEVEL,
         shared.APISERVER,
-        shared.HEARTBEAT,
+        *shared.WEB,
         Flag("directory", "where the files are kept; one file system", convert=shared.directory, required=True),
         Flag(
             "webOrigin",
@@ -52,14 +41,9 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """The file server with its listeners."""
-    from twisted.application.service import MultiService
     from twisted.internet import reactor
 
-    from meeting.daemon.listeners import listeners
+    from meeting.daemon.listeners import with_listeners
     from meeting.fsserver.service import FsServer
 
-    together = MultiService()
-    server = FsServer(options, reactor)
-    server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
-    return together
+    return with_listeners(options, FsServer(options, reactor), reactor)

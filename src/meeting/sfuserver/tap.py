@@ -18,12 +18,8 @@ class Options(DaemonOptions):
         shared.CONFIG,
         shared.SECRET,
         shared.DOMAIN_ADDRESS,
-        shared.PUBLIC_URL,
-        shared.CERT,
-        shared.CERTKEY,
-        shared.CA,
         shared.APISERVER,
-        shared.HEARTBEAT,
+        *shared.WEB,
         Flag("mediaPort", "the UDP port of all media", str(MEDIA_PORT), shared.port),
         Flag(
             "mediaAddress",
@@ -37,13 +33,6 @@ class Options(DaemonOptions):
         Flag("emptyTimeout", "after which time a room that nobody entered ends", "5m", shared.seconds),
         Flag("departureTimeout", "after which time a room that everybody left ends", "20s", shared.seconds),
         Flag("awayTimeout", "how long a participant whose connection broke is waited for", "15s", shared.seconds),
-        shared.BIND,
-        shared.PLAIN_HTTP,
-        shared.STATUS,
-        shared.STATE_DIRECTORY,
-        shared.TRUSTED_PROXY,
-        shared.LOG_FORMAT,
-        shared.LOG_LEVEL,
     )
 
     def check(self) -> None:
@@ -57,14 +46,9 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """The sfuserver with its listeners."""
-    from twisted.application.service import MultiService
     from twisted.internet import reactor
 
-    from meeting.daemon.listeners import listeners
+    from meeting.daemon.listeners import with_listeners
     from meeting.sfuserver.service import SfuServer
 
-    together = MultiService()
-    server = SfuServer(options, reactor)
-    server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
-    return together
+    return with_listeners(options, SfuServer(options, reactor), reactor)

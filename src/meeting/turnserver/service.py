@@ -30,7 +30,7 @@ MakeRelay = Callable[..., IRelay]
 
 
 class TurnServer(MultiService):
-    """Relays for those whom a firewall keeps from an sfuserver. `resource` has the status pages."""
+    """Relays for those whom a firewall keeps from an sfuserver. `resource` and `status` are the same pages."""
 
     def __init__(self, settings: Options, reactor: Any, make_relay: MakeRelay = Relay) -> None:
         """`make_relay` stands in for the data plane in tests."""
@@ -97,9 +97,8 @@ class TurnServer(MultiService):
 
         metrics = Metrics()
         metrics.registry.register(TurnMetrics(self.relay, self.allocations, requests))
-        self.resource = status_resource(
-            metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())}
-        )
+        self.status = status_resource(metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())})
+        self.resource = self.status
 
     def hear(self, answer: HeartbeatAnswer) -> None:
         """The hub says which sfuservers there are."""

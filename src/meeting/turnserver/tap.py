@@ -87,14 +87,9 @@ class Options(DaemonOptions):
 
 def makeService(options: Options) -> IService:
     """The turnserver with its status port."""
-    from twisted.application.service import MultiService
     from twisted.internet import reactor
 
-    from meeting.daemon.listeners import listeners
+    from meeting.daemon.listeners import with_listeners
     from meeting.turnserver.service import TurnServer
 
-    together = MultiService()
-    server = TurnServer(options, reactor)
-    server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.resource).setServiceParent(together)
-    return together
+    return with_listeners(options, TurnServer(options, reactor), reactor)
