@@ -29,7 +29,7 @@ from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.listeners import Port
 from meeting.daemon.observe import configure_logging
 from meeting.daemon.options import LOG_LEVEL, DaemonOptions, Flag, HostPort, boolean, directory, port
-from meeting.daemon.web import Tree, site
+from meeting.daemon.site import Tree, site
 
 STATE = "~/.local/state/meeting/demo"
 GOODBYE = 5.0

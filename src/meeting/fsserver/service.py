@@ -18,7 +18,7 @@ from meeting.daemon.errors import MeetingError
 from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
-from meeting.daemon.web import Tree
+from meeting.daemon.site import Tree
 from meeting.fsserver.downloads import DownloadLimits, Downloads
 from meeting.fsserver.resource import ObjectsResource
 from meeting.fsserver.stores.directory import DirectoryStore

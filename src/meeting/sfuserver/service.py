@@ -20,7 +20,7 @@ from meeting.daemon.observe import Metrics, Readiness, status_resource
 from meeting.daemon.options import HostPort
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import LONGEST_TURN_CREDENTIAL, Secret, turn_credential
-from meeting.daemon.web import Tree
+from meeting.daemon.site import Tree
 from meeting.dataplane.certificate import make_certificate
 from meeting.dataplane.errors import DataPlaneError
 from meeting.dataplane.interfaces import IPort

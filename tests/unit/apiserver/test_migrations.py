@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, inspect, select, text, update
 from twisted.internet.defer import Deferred
 
 from meeting.apiserver.database import Database, make_engine
-from meeting.apiserver.migrations import LEASE, configuration, guard, is_current, migrate, schema
+from meeting.apiserver.migrations import LEASE, configuration, guard, is_current, migrate, revisions, schema
 from meeting.apiserver.schema import utc_now
 from tests.support.hub import InstantReactor, InstantThreads
 
@@ -93,6 +94,12 @@ def test_a_second_hub_waits_while_the_first_holds_the_guard(start: Start, reacto
         assert connection.execute(select(guard.c.holder)).scalar() == ""
     done(first)
     done(second)
+
+
+def test_the_revisions_by_name_are_alembics_line(empty_database: URL) -> None:
+    with make_engine(empty_database, 1).connect() as connection:
+        script = ScriptDirectory.from_config(configuration(connection))
+    assert [each.revision for each in script.walk_revisions()][::-1] == revisions()
 
 
 def test_an_older_hub_lives_with_a_newer_schema(start: Start) -> None:
