@@ -8,16 +8,13 @@ The protocol: y-protocols `PROTOCOL.md`, `sync.js`, `awareness.js`; message 100 
     awareness ──▶ relayed to all, never stored
 
 **Durable first.** Updates wait in one queue in the order of their arrival. A batch of them is merged and given out as
-`Store`; until
-`stored` is called, nothing of it leaves: neither to the others, nor to a newcomer, nor as an acknowledgement. When
-storing fails,
-the merged document is ahead of the database: all clients are closed, the document is forgotten, and they bring back
-what is missing
-when they connect again; that is what a CRDT is for.
+`Store`; until `stored` is called, nothing of it leaves: neither to the others, nor to a newcomer, nor as an
+acknowledgement. When storing fails, the merged document is ahead of the database: all clients are closed, the document
+is forgotten, and they bring back what is missing when they connect again; that is what a CRDT is for.
 
-A client may send updates before it answered our step 1 (it types while it reconnects, and its older edits come with
-the step 2). So its
-updates wait until its step 2 is there; after that, an update that builds on something unknown is a fault.
+A client may send updates before it answered our step 1 (it types while it reconnects, and its older edits come with the
+step 2). So its updates wait until its step 2 is there; after that, an update that builds on something unknown is a
+fault.
 """
 
 from __future__ import annotations
@@ -25,20 +22,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any
 
 from pycrdt import Doc, XmlFragment
 
-from meeting.apiserver.minutes.frames import (
-    Caret,
-    MessageType,
-    SyncType,
-    awareness_frame,
-    durable_frame,
-    read_awareness,
-    read_caret_state,
-    sync_frame,
-)
+from meeting.apiserver.minutes.carets import Carets, TooMuch
+from meeting.apiserver.minutes.frames import MessageType, SyncType, awareness_frame, durable_frame, sync_frame
 from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
 
 FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
@@ -118,7 +106,6 @@ class _Client:
     in_step: bool = False  # it answered our step 1
     early: list[_Change] = field(default_factory=list)
     durable: int = 0
-    carets: dict[int, Caret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,7 +134,7 @@ class Document:
         self._queued = 0
         self._storing: list[_Change] | None = None
         self._size = 0
-        self._departed: dict[int, int] = {}
+        self._carets = Carets(limits.carets, limits.caret, limits.departed)
         self._effects: list[Effect] = []
         self.is_over = False
         """It failed, everybody was sent away: load it again from the database."""
@@ -184,7 +171,7 @@ class Document:
 
     def join(self, client: int, name: str, may_write: bool) -> list[Effect]:
         """Somebody opened the document; `name` is what the others see at their caret."""
-        carets = self._carets()
+        carets = self._carets.all()
         self._clients[client] = _Client(name, may_write)
         self._effects.append(Send(client, sync_frame(SyncType.STEP_1, self._doc.get_state())))
         if carets:
@@ -228,18 +215,13 @@ class Document:
         effects, self._effects = self._effects, []
         return effects
 
-    def _carets(self) -> list[Caret]:
-        return [caret for client in self._clients.values() for caret in client.carets.values()]
-
     def _to_all(self, frame: bytes) -> None:
         self._effects.extend(Send(client, frame) for client in self._clients)
 
     def _leave(self, number: int) -> None:
-        client = self._clients.pop(number, None)
-        if client is not None and client.carets:
-            for caret in client.carets.values():
-                self._depart(caret.client, caret.clock)
-            self._to_all(awareness_frame([replace(caret, state=None) for caret in client.carets.values()]))
+        self._clients.pop(number, None)
+        if gone := self._carets.leave(number):
+            self._to_all(awareness_frame(gone))
 
     def _refuse(self, number: int, refused: Refused) -> None:
         if number in self._clients:
@@ -257,10 +239,10 @@ class Document:
             elif type_ == MessageType.AWARENESS:
                 payload = reader.buffer()
                 reader.end()
-                self._receive_awareness(client, payload)
+                self._receive_awareness(number, client, payload)
             elif type_ == MessageType.QUERY_AWARENESS:
                 reader.end()
-                self._effects.append(Send(number, awareness_frame(self._carets())))
+                self._effects.append(Send(number, awareness_frame(self._carets.all())))
             else:
                 raise BadUpdate(f"the hub knows no message {type_}")
         except BadUpdate as bad:
@@ -288,35 +270,15 @@ class Document:
         else:
             raise BadUpdate(f"there is no sync message {step}")
 
-    def _receive_awareness(self, client: _Client, payload: bytes) -> None:
-        if len(payload) > self._limits.awareness:
-            raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.")
-        news = []
-        for number, clock, text in read_awareness(payload):
-            # y-websocket's client echoes all that it hears about others, so most of this is known; one who left comes
-            # back only with a newer clock, or an echo would make a ghost.
-            owner = next((c for c in self._clients.values() if number in c.carets), None)
-            known = owner.carets[number].clock if owner is not None else self._departed.get(number, -1)
-            if text == "null":
-                if owner is client and clock >= known:
-                    del client.carets[number]
-                    self._depart(number, clock)
-                    news.append(Caret(number, clock, None))
-            elif clock > known:
-                if owner is not None:
-                    del owner.carets[number]
-                if len(client.carets) >= self._limits.carets or len(text) > self._limits.caret:
-                    raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.")
-                caret = Caret(number, clock, _signed(read_caret_state(text), client.name))
-                client.carets[number] = caret
-                news.append(caret)
+    def _receive_awareness(self, number: int, client: _Client, payload: bytes) -> None:
+        try:
+            if len(payload) > self._limits.awareness:
+                raise TooMuch
+            news = self._carets.hear(number, client.name, payload)
+        except TooMuch:
+            raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.") from None
         if news:
             self._to_all(awareness_frame(news))
-
-    def _depart(self, number: int, clock: int) -> None:
-        self._departed[number] = clock
-        if len(self._departed) > self._limits.departed:
-            del self._departed[next(iter(self._departed))]
 
     # --- the queue
 
@@ -426,9 +388,3 @@ class Document:
 def _cost(item: _Change | _Question) -> int:
     """Bytes that an item in the queue holds, roughly."""
     return 64 + len(item.update if isinstance(item, _Change) else item.vector)
-
-
-def _signed(state: dict[str, Any], name: str) -> dict[str, Any]:
-    """A caret's state with the name the hub knows: nobody writes under another's."""
-    user = state.get("user")
-    return {**state, "user": {**user, "name": name}} if isinstance(user, dict) else state

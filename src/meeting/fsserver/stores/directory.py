@@ -1,10 +1,8 @@
 """Objects as files in a directory: `objects/ab/cd/<id>` holds exactly the bytes, `parts/` what is not complete.
 
 The file is the whole truth: there is no index and no side file that could disagree with it. Both folders lie in one
-file
-system, so a complete part becomes an object by one rename; its bytes are synced before it and the folder after it,
-hence
-what was acknowledged is there after a power cut, and what was not never shows.
+file system, so a complete part becomes an object by one rename; its bytes are synced before it and the folder after it,
+hence what was acknowledged is there after a power cut, and what was not never shows.
 
 All of it blocks, so all of it runs in the store's own threads; its face are coroutines.
 """
