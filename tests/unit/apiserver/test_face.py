@@ -32,6 +32,15 @@ def test_the_document_is_openapi_and_names_each_operation_once(hub: Hub) -> None
     assert "/api/meetings/{code}/join" in answer.json["paths"]
 
 
+def test_the_copy_that_the_web_clients_types_are_made_from_is_the_hubs(hub: Hub) -> None:
+    served = hub.request("GET", "/api/openapi.json").json
+    copy = json.loads((Path(__file__).parents[3] / "web" / "openapi.json").read_text())
+    assert copy == served, (
+        "the API has changed; with `meeting demo` running, renew the copy in web/: curl -s "
+        "http://localhost:8080/api/openapi.json | python3 -m json.tool --sort-keys > openapi.json && npm run api-types"
+    )
+
+
 def test_every_change_from_a_page_of_somebody_else_is_refused(hub: Hub) -> None:
     ada = hub.sign_in("ada@example.com")
     cookie = f"meeting_session={ada.cookies['meeting_session']}"
