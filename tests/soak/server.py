@@ -11,7 +11,7 @@ from pathlib import Path
 from time import time
 
 from meeting.daemon.secret import AccessClaims, Secret, mint_access_token
-from tests.integration.test_processes import SECRET, Daemon, free_port
+from tests.support.processes import SECRET, Daemon, free_port
 
 AWAY, DEPARTURE = 3, 2
 """Seconds: the sfuserver's awayTimeout and departureTimeout."""
@@ -46,7 +46,7 @@ class Servers:
         self._all = (hub, sfu)
 
     def look(self) -> Seen:
-        process = Path(f"/proc/{self.sfu.process.pid}")
+        process = Path(f"/proc/{self.sfu.pid}")
         status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
         state = json.loads(self.sfu.page("/state")[1])
         counters = state["data_plane"]["counters"]
@@ -70,7 +70,7 @@ class Servers:
         """Error lines of both logs. What is not JSON was not logged but blurted out, so it counts."""
         found = []
         for server in self._all:
-            for line in server.log.read_text(errors="replace").splitlines():
+            for line in server.text.splitlines():
                 try:
                     level = json.loads(line)["level"]
                 except (ValueError, KeyError, TypeError):
@@ -102,23 +102,21 @@ def running(folder: Path) -> Iterator[Servers]:
     }
     mail = {"mailServer": ["127.0.0.1"], "mailFrom": ["meeting@example.com"]}
     hub = Daemon("apiserver", folder, {**web["apiserver"], **mail})
-    started = [hub]
+    settings = {
+        **web["sfuserver"],
+        "mediaPort": free_port(socket.SOCK_DGRAM),
+        "mediaAddress": ["127.0.0.1"],
+        "apiserver": f"http://127.0.0.1:{ports['apiserver']}",
+        "awayTimeout": AWAY,
+        "departureTimeout": DEPARTURE,
+    }
+    sfu = Daemon("sfuserver", folder, settings)
     try:
-        hub.wait_ready()
-        settings = {
-            **web["sfuserver"],
-            "mediaPort": free_port(socket.SOCK_DGRAM),
-            "mediaAddress": ["127.0.0.1"],
-            "apiserver": f"http://127.0.0.1:{ports['apiserver']}",
-            "awayTimeout": AWAY,
-            "departureTimeout": DEPARTURE,
-        }
-        sfu = Daemon("sfuserver", folder, settings)
-        started.append(sfu)
-        sfu.wait_ready()
+        # The hub first, and last to go, so that nobody complains of its absence.
+        for server in (hub, sfu):
+            server.start()
+            server.wait_until_ready()
         yield Servers(hub, sfu, f"127.0.0.1:{ports['sfuserver']}")
-        for server in reversed(started):
-            server.terminate()
     finally:
-        for server in started:
-            server.end()
+        sfu.stop()
+        hub.stop()

@@ -66,6 +66,12 @@ class Process:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The system's number of it."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Begin; also again after it has ended."""
         with self.log.open("ab") as output:
