@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! datagram ─► ice (STUN) ─────────────► answers, which addresses are the peer's, where to send
-//!          └► secure ─► dtls ─► sctp ─► channels, messages
+//!          └► secure ─► dtls ─► sctp ─► channels ─► messages
 //!                        └────────────► SRTP keys, once the peer's certificate has the fingerprint it promised
 //! ```
 //!
@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod channels;
 mod client;
 mod dcep;
 mod dtls;

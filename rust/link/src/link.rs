@@ -7,12 +7,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use meeting_stun::Message;
 
+use crate::channels::ChannelEvent;
 use crate::dtls::{Identity, Role};
 use crate::event::{ChannelSettings, CloseReason, Event, Transmit};
 use crate::fingerprint::Fingerprint;
 use crate::ice::{Credentials, IceLite};
 use crate::limits::Limits;
-use crate::sctp::ChannelEvent;
 use crate::secure::{Secure, SecureEvent};
 
 /// One peer connection. Media packets are not given to it: see [`Event::Connected`] and [`Link::knows`].

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use dimpl::{KeyingMaterial, SrtpProfile};
 use meeting_srtp::Profile;
 
+use crate::channels::{ChannelEvent, Channels};
 use crate::dtls::{Given, Identity, Role, Session};
 use crate::event::{ChannelSettings, CloseReason, SrtpKeys};
 use crate::fingerprint::Fingerprint;
 use crate::limits::Limits;
-use crate::sctp::{ChannelEvent, Sctp};
 
 /// A peer may speak SCTP before its description has reached us through signalling: a few packets are kept.
 const MOST_EARLY_PACKETS: usize = 16;
@@ -45,7 +45,7 @@ struct Gathered {
 pub(crate) struct Secure {
     role: Role,
     session: Session,
-    sctp: Sctp,
+    channels: Channels,
     state: State,
     remote: Option<Fingerprint>,
     certificate: Option<Vec<u8>>,
@@ -62,7 +62,7 @@ impl Secure {
         Self {
             role,
             session: Session::new(identity, role, now),
-            sctp: Sctp::new(role, limits.clone()),
+            channels: Channels::new(role, limits.clone()),
             state: State::Shaking,
             remote: None,
             certificate: None,
@@ -100,18 +100,18 @@ impl Secure {
         let result = self.session.handle_timeout(now);
         self.settle(now, result);
         if self.state == State::Up {
-            self.sctp.handle_timeout(now);
+            self.channels.handle_timeout(now);
             self.flush(now);
         }
     }
 
     pub(crate) fn open_channel(&mut self, now: Instant, label: &str, settings: ChannelSettings) {
-        self.sctp.open(now, label, settings);
+        self.channels.open(now, label, settings);
         self.flush(now);
     }
 
     pub(crate) fn send(&mut self, now: Instant, label: &str, data: Bytes, binary: bool) {
-        self.sctp.send(now, label, data, binary);
+        self.channels.send(now, label, data, binary);
         self.flush(now);
     }
 
@@ -126,7 +126,7 @@ impl Secure {
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Closed => None,
-            State::Up => [self.session.deadline(), self.sctp.deadline()]
+            State::Up => [self.session.deadline(), self.channels.deadline()]
                 .into_iter()
                 .flatten()
                 .min(),
@@ -229,15 +229,15 @@ impl Secure {
         };
         self.state = State::Up;
         self.events.push_back(SecureEvent::Up(keys));
-        self.sctp.start(now);
+        self.channels.start(now);
         for data in std::mem::take(&mut self.early) {
-            self.sctp.handle_packet(now, &data);
+            self.channels.handle_packet(now, &data);
         }
     }
 
     fn received(&mut self, now: Instant, data: Vec<u8>) {
         match self.state {
-            State::Up => self.sctp.handle_packet(now, &data),
+            State::Up => self.channels.handle_packet(now, &data),
             State::Unchecked if self.early.len() < MOST_EARLY_PACKETS => self.early.push(data),
             _ => {}
         }
@@ -245,13 +245,13 @@ impl Secure {
 
     /// Sends what SCTP has, tells what happened in the channels.
     fn flush(&mut self, now: Instant) {
-        while let Some(event) = self.sctp.poll_event() {
+        while let Some(event) = self.channels.poll_event() {
             self.events.push_back(SecureEvent::Channel(event));
         }
         if self.state != State::Up {
             return;
         }
-        while let Some(packet) = self.sctp.poll_packet() {
+        while let Some(packet) = self.channels.poll_packet() {
             self.send_raw(now, &packet);
         }
     }
