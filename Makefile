@@ -110,8 +110,11 @@ bench: .cache/test-packages .cache/native
 soak: .cache/test-packages .cache/native
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
-interop: .cache/test-packages .cache/native
-	@exec $(BIN)/pytest tests/integration -k interop $(ARGS)
+# Other people's implementations against ours: LiveKit's Python SDK, coturn's and aioice's TURN clients, and the SDK
+# together with a browser.
+interop: .cache/test-packages .cache/native .cache/web .cache/system-packages
+	@$(BIN)/pytest tests/integration/sfuserver/test_livekit_sdk.py tests/integration/turnserver $(ARGS)
+	@exec tests/browser/namespace.sh $(BIN)/pytest -c tests/browser/pytest.ini tests/browser/test_official_sdk.py $(ARGS)
 
 clean:
 	rm -rf .cache $(VENV) build dist src/*.egg-info src/meeting/apiserver/static src/meeting/dataplane/*.so web/node_modules
