@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
 from livekit.protocol.models import ParticipantInfo, TrackSource, TrackType, VideoLayer
 from livekit.protocol.rtc import (
     AddTrackRequest,
@@ -44,6 +45,10 @@ EXTENSIONS = {
         3: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
     },
 }
+BOTH = pytest.mark.parametrize("single", [False, True], ids=["v0", "v1"])
+EVERY_PAIR = pytest.mark.parametrize(
+    ("one", "other"), [(False, False), (False, True), (True, False), (True, True)], ids=["v0v0", "v0v1", "v1v0", "v1v1"]
+)
 
 
 class World:
