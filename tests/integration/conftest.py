@@ -34,8 +34,8 @@ def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def daemons(tmp_path: Path, mailbox: Mailbox) -> Iterator[dict[str, Daemon]]:
-    """All five, knowing one another, over plain HTTP on loopback; their logs in JSON, with all that can be logged."""
+def five(tmp_path: Path, mailbox: Mailbox) -> Iterator[dict[str, Daemon]]:
+    """All five, not started: knowing one another, over plain HTTP on loopback, logging in JSON all that they can."""
     (tmp_path / "secret").write_text(SECRET)
     (tmp_path / "mail-password").write_text("the password of the mail server")
     http = {name: free_port() for name in ("apiserver", "sfuserver", "fsserver", "allocateserver")}
@@ -78,7 +78,14 @@ def daemons(tmp_path: Path, mailbox: Mailbox) -> Iterator[dict[str, Daemon]]:
         found = {}
         for name, each in settings.items():
             daemon = Daemon(name, tmp_path, {"logLevel": "debug", **each}, pool if name == "allocateserver" else "")
-            daemon.start()
             running.callback(daemon.kill)
             found[name] = daemon
         yield found
+
+
+@pytest.fixture
+def daemons(five: dict[str, Daemon]) -> dict[str, Daemon]:
+    """The five, started."""
+    for daemon in five.values():
+        daemon.start()
+    return five

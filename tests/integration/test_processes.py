@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_each_daemon_starts_from_a_file_tells_that_it_is_ready_and_ends_by_sigte
     for name, daemon in daemons.items():
         lines = [json.loads(line) for line in daemon.text.splitlines()]
         assert [line for line in lines if line["level"] == "critical"] == [], name
+
+
+def test_twistd_runs_each_daemon_from_the_same_file(five: dict[str, Daemon]) -> None:
+    for daemon in five.values():
+        daemon.use_twistd()
+        daemon.start()
+    for daemon in five.values():
+        daemon.wait_until_ready()
+        if daemon.name != "apiserver":
+            daemon.wait_for("registered with the hub")
+    for name in reversed(five):
+        five[name].terminate()
+        # twistd ends in order, and then by the signal that it was sent.
+        assert five[name].wait() == -SIGTERM, f"{name}:\n{five[name].tail()}"
+        assert "Main loop terminated" in five[name].text
+        assert "Traceback" not in five[name].text, five[name].text
 
 
 @pytest.mark.parametrize(

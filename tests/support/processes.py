@@ -15,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 MEETING = Path(sys.executable).parent / "meeting"
+TWISTD = Path(sys.executable).parent / "twistd"
 SECRET = "correct horse battery staple"
 STARTING = 150.0
 """Seconds. Seven on an idle machine of two cores; the tests may not be alone on it."""
@@ -134,6 +135,11 @@ class Daemon(Process):
         # TOML's strings, numbers and arrays of them are written as JSON writes them.
         file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items()) + pool)
         super().__init__([name, "--config", file], directory / f"{name}.log")
+        self._file = file
+
+    def use_twistd(self) -> None:
+        """From the next start on it is `twistd -n meeting-<name>`, which has a log of its own kind."""
+        self._arguments = [str(TWISTD), "-n", "--pidfile=", f"meeting-{self.name}", "--config", str(self._file)]
 
     def page(self, path: str) -> tuple[int, str]:
         """A page of the private port."""
