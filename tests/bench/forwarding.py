@@ -7,7 +7,6 @@ forwards, so neighbours on the machine disturb them little. The README says how 
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
 import statistics
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import asyncioreactor, task
+from twisted.internet import task
 from twisted.internet.defer import Deferred
 from twisted.internet.utils import getProcessOutputAndValue
 from zope.interface import implementer
@@ -46,6 +45,8 @@ class Round:
     """Seconds, of everything else in the process that has the reactor."""
     expected: int
     received: int
+    turns: int
+    """How often the thread that forwards was woken."""
     p50: float
     p99: float
     """Microseconds from the publisher's send to the subscriber's receive."""
@@ -171,6 +172,7 @@ async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: fl
         python_cpu=max(0.0, python),
         expected=int(result["expected"]),
         received=int(result["received"]),
+        turns=last.threads[0].turns - first.threads[0].turns,
         p50=result["p50_us"],
         p99=result["p99_us"],
     )
@@ -184,6 +186,7 @@ async def bare_round(reactor: Any, binary: Path, subscribers: int, seconds: floa
         python_cpu=0.0,
         expected=int(result["expected"]),
         received=int(result["received"]),
+        turns=int(result["turns"]),
         p50=result["p50_us"],
         p99=result["p99_us"],
     )
@@ -197,51 +200,39 @@ def build() -> Path:
     return target / "release" / "meeting-load"
 
 
-def table(subscribers: int, engine: list[Round], bare: list[Round]) -> str:
-    lines = [
-        f"one publisher, {subscribers} subscribers, {len(engine)} rounds each",
-        f"{'':24}{'CPU ns/packet':>14}{'packets':>10}{'lost':>8}{'p50 µs':>9}{'p99 µs':>9}",
-    ]
-    for name, rounds in (("media thread", engine), ("bare loop", bare)):
-        lost = sum(r.expected - r.received for r in rounds) / max(1, sum(r.expected for r in rounds))
-        lines.append(
-            f"{name:24}{statistics.median(r.nanoseconds for r in rounds):14.0f}"
-            f"{sum(r.forwarded for r in rounds):10}{lost:8.2%}"
-            f"{statistics.median(r.p50 for r in rounds):9.0f}{statistics.median(r.p99 for r in rounds):9.0f}"
-        )
-    ratios = [e.nanoseconds / b.nanoseconds for e, b in zip(engine, bare, strict=True)]
-    python = sum(r.python_cpu for r in engine) * 1e9 / max(1, sum(r.forwarded for r in engine))
-    lines.append(f"media thread / bare loop: {statistics.median(ratios):.2f} (median of rounds)")
-    lines.append(f"Python beside it: {python:.0f} ns per forwarded packet, statistics of each second included")
-    return "\n".join(lines)
+def ratio(engine: list[Round], bare: list[Round]) -> float:
+    """Media thread by bare loop: the median of the rounds' own ratios."""
+    return statistics.median(e.nanoseconds / b.nanoseconds for e, b in zip(engine, bare, strict=True))
 
 
-async def measure(reactor: Any, subscribers: int, rounds: int, seconds: float) -> str:
-    print("building the load generator (minutes, the first time)", flush=True)
-    binary = build()
+def python_cost(engine: list[Round]) -> float:
+    """Nanoseconds of everything but the media thread, by forwarded packet; statistics of each second included."""
+    return sum(r.python_cpu for r in engine) * 1e9 / max(1, sum(r.forwarded for r in engine))
+
+
+def row(name: str, rounds: list[Round]) -> tuple[str, ...]:
+    """Name, CPU ns by packet, packets, packets a turn, share lost, p50 and p99 in µs."""
+    lost = sum(r.expected - r.received for r in rounds) / max(1, sum(r.expected for r in rounds))
+    return (
+        name,
+        f"{statistics.median(r.nanoseconds for r in rounds):.0f}",
+        f"{sum(r.forwarded for r in rounds)}",
+        f"{statistics.median(r.forwarded / max(1, r.turns) for r in rounds):.0f}",
+        f"{lost:.2%}",
+        f"{statistics.median(r.p50 for r in rounds):.0f}",
+        f"{statistics.median(r.p99 for r in rounds):.0f}",
+    )
+
+
+async def measure_forwarding(
+    reactor: Any, binary: Path, subscribers: int, rounds: int, seconds: float
+) -> tuple[list[Round], list[Round]]:
+    """(the engine's rounds, the bare loop's), taken in turns."""
     engine, bare = [], []
     for number in range(1, rounds + 1):
-        print(f"round {number} of {rounds}", flush=True)
         engine.append(await engine_round(reactor, binary, subscribers, seconds))
         bare.append(await bare_round(reactor, binary, subscribers, seconds))
-    return table(subscribers, engine, bare)
-
-
-def main() -> None:
-    """`python -m tests.bench [--subscribers N] [--rounds N] [--seconds S]`."""
-    parser = argparse.ArgumentParser(description="What forwarding a packet costs.")
-    parser.add_argument("--subscribers", type=int, default=30)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each round, at least 4")
-    options = parser.parse_args()
-    if options.seconds < 4 or options.rounds < 1 or not 1 <= options.subscribers <= 250:
-        parser.error("at least 4 seconds, 1 round, and 1 to 250 subscribers")
-    asyncioreactor.install()
-    from twisted.internet import reactor
-
-    def start(reactor: Any) -> Deferred[None]:
-        return Deferred.fromCoroutine(
-            measure(reactor, options.subscribers, options.rounds, options.seconds)
-        ).addCallback(print)
-
-    task.react(start, _reactor=reactor)
+        print(
+            f"  round {number} of {rounds}: {engine[-1].nanoseconds:.0f} and {bare[-1].nanoseconds:.0f} ns", flush=True
+        )
+    return engine, bare

@@ -6,13 +6,15 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use meeting_engine::sys::{Epoll, Receiver, Run, Sender, thread_cpu_time};
+use meeting_engine::sys::{Epoll, Receiver, Run, Sender, go_first, thread_cpu_time};
 use meeting_rtp::Header;
 use meeting_srtp::{Inbound, Outbound, Profile};
 
 const BATCH: usize = 64;
 const PROFILE: Profile = Profile::AeadAes256Gcm;
 const MOST_PACKET: usize = 1500;
+/// The media thread's.
+const NICE: i32 = -10;
 
 /// A context that protects for `subscriber` (0: what the publisher sends).
 pub fn outbound(subscriber: u8) -> Outbound {
@@ -36,6 +38,8 @@ pub struct Work {
     pub forwarded: u64,
     /// CPU time of the thread that did it.
     pub cpu: Duration,
+    /// How often it was woken.
+    pub turns: u64,
 }
 
 /// Forwards until `stop`. Runs in the calling thread.
@@ -44,6 +48,8 @@ pub fn forward(
     subscribers: &[SocketAddr],
     stop: &AtomicBool,
 ) -> io::Result<Work> {
+    // As the media thread does: who goes first wakes sooner and finds less to do at once.
+    go_first(NICE);
     let mut epoll = Epoll::new(1)?;
     epoll.watch(socket, 0)?;
     let mut receiver = Receiver::new(BATCH, 0, MOST_PACKET, 0);
@@ -62,6 +68,7 @@ pub fn forward(
     let before = thread_cpu_time();
     while !stop.load(Ordering::Relaxed) {
         epoll.wait(50, &mut ready)?;
+        work.turns += 1;
         if ready.is_empty() {
             continue;
         }

@@ -208,5 +208,6 @@ fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
     seen.print(camera.written(), subscribers as u64);
     println!("forwarded {}", work.forwarded);
     println!("cpu_ns {}", work.cpu.as_nanos());
+    println!("turns {}", work.turns);
     Ok(())
 }

@@ -1,0 +1,97 @@
+"""The figures as one table, and docs/performance.md written anew around them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.forwarding import Round, python_cost, ratio, row
+from tests.bench.joining import Joins, rows
+
+PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
+TEXT = """\
+# What it costs
+
+Written by `make bench`; [how it measures](../tests/bench/README.md). Compare ratios: nanoseconds are the machine's.
+
+{tables}
+
+Measured {day} on {processor}, {cores} cores, Linux {kernel}, Python {python}; load {before} when it began and {after}
+when it ended. Everything ran on this one machine over loopback, the load generator and the clients included:
+latencies contain their waiting for a processor, CPU times do not.
+"""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the figures depend on."""
+
+    at: datetime
+    load: float
+    """Of the last minute."""
+
+    @classmethod
+    def now(cls) -> Conditions:
+        return cls(datetime.now(UTC), os.getloadavg()[0])
+
+
+def tables(subscribers: int, seconds: float, engine: list[Round], bare: list[Round], joins: Joins) -> str:
+    """Markdown that also reads well in a terminal."""
+    forwarding = _aligned(
+        ("forwarding", "CPU ns/packet", "packets", "a turn", "lost", "p50 µs", "p99 µs"),
+        [row("media thread", engine), row("bare loop", bare)],
+    )
+    costs = [
+        ("media thread / bare loop, median of the rounds", f"{ratio(engine, bare):.2f}"),
+        ("Python beside it, by forwarded packet", f"{python_cost(engine):.0f} ns"),
+        *rows(joins),
+    ]
+    return "\n".join(
+        [
+            f"One publisher, {subscribers} subscribers, {len(engine)} rounds of {seconds:g} s each, in turns:",
+            "",
+            *forwarding,
+            "",
+            f"And {joins.count} late joins, one after another; one person with camera and microphone is in the room:",
+            "",
+            *_aligned(("what", "figure"), costs),
+        ]
+    )
+
+
+def _aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[at]) for line in (head, *body)) for at in range(len(head))]
+
+    def line(cells: Sequence[str]) -> str:
+        first = cells[0].ljust(widths[0])
+        return "| " + " | ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))]) + " |"
+
+    rule = "| " + " | ".join(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]) + " |"
+    return [line(head), rule, *(line(cells) for cells in body)]
+
+
+def write(text: str, before: Conditions, after: Conditions) -> None:
+    """Replaces docs/performance.md."""
+    PAGE.write_text(
+        TEXT.format(
+            tables=text,
+            day=f"{before.at:%Y-%m-%d}",
+            processor=_processor(),
+            cores=os.cpu_count(),
+            kernel=platform.release().split("-")[0],
+            python=platform.python_version(),
+            before=f"{before.load:.1f}",
+            after=f"{after.load:.1f}",
+        )
+    )
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
