@@ -68,12 +68,8 @@ def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
-    server = MariaDb()
-    try:
-        server.start()
+    with MariaDb() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")

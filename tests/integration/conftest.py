@@ -18,12 +18,8 @@ from tests.support.processes import SECRET, Daemon, free_port
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
     """A MariaDB server of this run's own."""
-    server = MariaDb()
-    try:
-        server.start()
+    with MariaDb() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

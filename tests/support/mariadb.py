@@ -7,13 +7,14 @@ import ctypes
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic, sleep
 
 import pymysql
+
+from tests.support.processes import free_port
 
 USER, PASSWORD = "meeting", "a password of the tests"
 START_WITHIN = 60.0
@@ -26,8 +27,19 @@ class MariaDb:
     def __init__(self) -> None:
         # Not in pytest's directory: every session that starts closes that one to other users.
         self._directory = Path(mkdtemp(prefix="meeting-mariadb-"))
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "MariaDb":
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Make the data directory and start; returns when the server answers."""
@@ -95,12 +107,6 @@ class MariaDb:
                 if self._process.poll() is not None or monotonic() > deadline:
                     raise RuntimeError(f"MariaDB did not start:\n{log.read_text() if log.exists() else ''}") from None
             sleep(0.05)  # between two looks; the deadline is above
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:
