@@ -14,7 +14,7 @@ from twisted.internet.task import react
 from twisted.python.usage import Options, UsageError
 
 from meeting.daemon.client import agent_for, tls_for
-from meeting.probe.hub import CannotJoin, take_a_place
+from meeting.probe.hub import CannotJoin, parts, take_a_place
 from meeting.probe.participant import Participant
 from meeting.probe.report import Report
 from meeting.probe.signalling import connect
@@ -41,6 +41,10 @@ class ProbeOptions(Options):
     def parseArgs(self, *links: str) -> None:
         if len(links) != 1:
             raise UsageError("give one link, as the hub shows it")
+        try:
+            parts(links[0])
+        except CannotJoin as error:
+            raise UsageError(str(error)) from None
         self["link"] = links[0]
 
 
@@ -58,8 +62,10 @@ async def probe(reactor: Any, options: ProbeOptions) -> Report:
         await Participant(reactor, signalling, report, relay=bool(options["relay"]), opened_at=opened_at).stay(
             options["seconds"]
         )
-    except (CannotJoin, ConnectError, DNSLookupError) as error:
+    except CannotJoin as error:
         report.trouble.append(str(error))
+    except (ConnectError, DNSLookupError) as error:
+        report.trouble.append(f"the sfuserver {report.sfu} cannot be reached: {error}")
     if report.connected_ms is None and not report.trouble:
         report.trouble.append("joined, but no media connection came up: is the media port open (UDP)?")
     return report
@@ -68,8 +74,10 @@ async def probe(reactor: Any, options: ProbeOptions) -> Report:
 def main(arguments: Sequence[str]) -> int:
     """Runs the probe; 0 when all was good, 1 when not, 2 for wrong options."""
     options = ProbeOptions()
+    # Twisted's options end at the first word that is none; people write the link first.
+    link_first = bool(arguments) and not arguments[0].startswith("-")
     try:
-        options.parseOptions(list(arguments))
+        options.parseOptions([*arguments[1:], arguments[0]] if link_first else list(arguments))
     except UsageError as error:
         print(f"meeting probe: {error}\n{options.synopsis}", file=sys.stderr)
         return 2
@@ -84,5 +92,10 @@ def main(arguments: Sequence[str]) -> int:
         if end.code:
             return 1
     report = reports[0]
-    print(json.dumps(report.as_json()) if options["json"] else report.as_text())
+    if options["json"]:
+        print(json.dumps(report.as_json()))
+    elif report.joined_ms is None:
+        print(f"meeting probe: {'; '.join(report.trouble)}", file=sys.stderr)
+    else:
+        print(report.as_text())
     return 0 if report.good else 1

@@ -9,14 +9,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import treq
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from meeting.daemon.errors import MeetingError
 
 LARGEST_ANSWER = 65_536
+ANSWER_WITHIN = 10.0
+"""Seconds for one answer of the hub."""
+WAIT = 2.0
+"""Seconds to the next question when the hub does not say."""
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -42,41 +47,61 @@ async def take_a_place(agent: IAgent, reactor: IReactorTime, link: str, name: st
     Waits while the hub asks to ("please wait a moment"), at most `patience` seconds. Raises CannotJoin with the
     hub's own words.
     """
-    root, code = _parts(link)
+    root, code = parts(link)
     body = json.dumps({"device": "".join(secrets.choice(ALPHABET) for _ in range(8)), "name": name}).encode()
     give_up = reactor.seconds() + patience
     while True:
-        status, answer = await _post(agent, f"{root}/api/meetings/{code}/join", body, root)
+        asking = Deferred.fromCoroutine(_post(agent, f"{root}/api/meetings/{code}/join", body, root))
+        try:
+            status, answer, wait = await asking.addTimeout(ANSWER_WITHIN, reactor)
+        except TimeoutError:
+            raise CannotJoin(f"{root} did not answer within {ANSWER_WITHIN:g} s") from None
         if status == 200:
-            return Place(url=answer["url"], token=answer["token"], identity=answer["identity"])
-        wait = float(answer.get("retry_after", 2))
+            try:
+                return Place(url=str(answer["url"]), token=str(answer["token"]), identity=str(answer["identity"]))
+            except KeyError as missing:
+                raise CannotJoin(f"the hub's answer has no {missing}; is it another version?") from None
         if status != 503 or reactor.seconds() + wait > give_up:
             raise CannotJoin(f"the hub answered {status}: {answer.get('detail') or answer.get('title')}")
-        await _later(reactor, wait)
+        await deferLater(reactor, wait)
 
 
-def _parts(link: str) -> tuple[str, str]:
+def parts(link: str) -> tuple[str, str]:
+    """The hub's address and the meeting's code. Raises CannotJoin when `link` is not a meeting's."""
     parts = urlsplit(link)
     segments = parts.path.strip("/").split("/")
-    if parts.scheme not in ("http", "https") or len(segments) != 2 or segments[0] != "m":
+    if parts.scheme not in ("http", "https") or not parts.netloc or len(segments) != 2 or segments[0] != "m":
         raise CannotJoin(f"not a meeting's link: {link} (they look like https://meet.example.com/m/abc-defg-hij)")
     return f"{parts.scheme}://{parts.netloc}", segments[1]
 
 
-async def _post(agent: IAgent, url: str, body: bytes, origin: str) -> tuple[int, dict[str, Any]]:
+async def _post(agent: IAgent, url: str, body: bytes, origin: str) -> tuple[int, dict[str, Any], float]:
+    """Status, members of the JSON answer, and the seconds that the hub asks to wait."""
     headers = Headers({"Content-Type": ["application/json"], "Origin": [origin]})
-    response = await treq.request("POST", url, data=body, headers=headers, agent=agent, timeout=10)
-    text = await response.content()
-    if len(text) > LARGEST_ANSWER:
-        raise CannotJoin("the hub's answer is too long")
+    text = b""
+
+    def collect(data: bytes) -> None:
+        nonlocal text
+        text += data
+        if len(text) > LARGEST_ANSWER:
+            raise CannotJoin("the hub's answer is too long")
+
+    try:
+        response = await treq.request("POST", url, data=body, headers=headers, agent=agent)
+        await treq.collect(response, collect)
+    except (CannotJoin, CancelledError):
+        raise
+    except Exception as error:
+        raise CannotJoin(f"{origin} cannot be reached: {_reason(error)}") from error
     try:
         answer = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CannotJoin(f"the hub answered {response.code} without JSON; is this a meeting's link?") from error
-    return response.code, answer if isinstance(answer, dict) else {}
+    wait = (response.headers.getRawHeaders("Retry-After") or [""])[0]
+    return response.code, answer if isinstance(answer, dict) else {}, float(wait) if wait.isdecimal() else WAIT
 
 
-def _later(reactor: Any, seconds: float) -> Deferred[None]:
-    waiting: Deferred[None] = Deferred()
-    reactor.callLater(seconds, waiting.callback, None)
-    return waiting
+def _reason(error: BaseException) -> str:
+    """The innermost reason: Twisted wraps connection failures in lists of failures."""
+    reasons = getattr(error, "reasons", None)
+    return _reason(reasons[0].value) if reasons else str(error) or type(error).__name__

@@ -37,7 +37,9 @@ class Report:
     @property
     def good(self) -> bool:
         """Connected, sending, and every track that was announced arrived."""
-        return not self.trouble and self.connected_ms is not None and all(track.frames for track in self.received)
+        sends = all(self.sent_packets.get(kind) for kind in ("audio", "video"))
+        arrives = all(track.frames for track in self.received)
+        return not self.trouble and self.connected_ms is not None and sends and arrives
 
     def as_json(self) -> dict[str, object]:
         return {"good": self.good, **asdict(self)}
