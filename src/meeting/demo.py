@@ -8,8 +8,9 @@ sent: it is printed, and shown at /mailbox.
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any, ClassVar, NamedTuple
@@ -90,15 +91,13 @@ class Demo(MultiService):
             "logLevel": options["logLevel"],
             **({"ca": str(certificate.cert)} if certificate else {}),
         }
-        turn = f"{place.media or '127.0.0.1'}:{options['turnPort']}"
+        turn = HostPort(place.media or "127.0.0.1", options["turnPort"])
         pool = _written(self._state / "allocateserver.toml", _pool(place.domain, turn))
         self._hub = _daemon(
             "apiserver", {**shared, "demo": "", "allocateserver": f"{place.inside_url}/allocate"}, reactor
         )
         sfu = _daemon("sfuserver", {**shared, "mediaPort": str(options["mediaPort"])}, reactor)
-        turnserver = _daemon(
-            "turnserver", {**shared, "port": str(options["turnPort"]), "ip": turn.rpartition(":")[0]}, reactor
-        )
+        turnserver = _daemon("turnserver", {**shared, "port": str(turn.port), "ip": turn.host}, reactor)
         fs = _daemon(
             "fsserver", {**shared, "directory": str(self._state / "files"), "webOrigin": place.public_url}, reactor
         )
@@ -137,7 +136,7 @@ class Demo(MultiService):
         self._others.setServiceParent(self)
         for daemon in self._daemons:
             daemon.setServiceParent(self._others)
-        print(_welcome(self._place, self._state), flush=True)
+        print(welcome(self._place, self._state), flush=True)
         Mailbox(self._reactor, self._place).setServiceParent(self._others)
 
     def stopService(self) -> Deferred[None]:
@@ -202,21 +201,24 @@ def main(arguments: Sequence[str]) -> int:
     """`meeting demo`; gives the exit status."""
     from twisted.internet import reactor
 
+    from meeting.sfuserver.addresses import interface_addresses
+
     options = DemoOptions()
     try:
         options.parseOptions(list(arguments))
         configure_logging("text", options["logLevel"])
-        return process.run_service(reactor, Demo(options, _place(options), reactor))
+        return process.run_service(reactor, Demo(options, where(options, interface_addresses()), reactor))
     except (UsageError, ConfigurationError) as error:
         print(f"meeting demo: {error}", file=sys.stderr)
         return 2
 
 
-def _place(options: DemoOptions) -> Place:
-    from meeting.sfuserver.addresses import choose_addresses, interface_addresses
+def where(options: DemoOptions, addresses: Iterable[str]) -> Place:
+    """Where a demo with these options is, on a machine with these addresses."""
+    from meeting.sfuserver.addresses import choose_addresses
 
-    chosen = [address.bound for address in choose_addresses(interface_addresses())]
-    media = chosen[0] if chosen and chosen[0] not in ("127.0.0.1", "::1") else None
+    chosen = [address.bound for address in choose_addresses(addresses)]
+    media = chosen[0] if chosen and not ip_address(chosen[0]).is_loopback else None
     if not options["lan"]:
         number = options["port"] or 8080
         return Place(f"http://localhost:{number}", f"http://localhost:{number}", HostPort("localhost", number), media)
@@ -263,12 +265,13 @@ def _written(file: Path, text: str) -> Path:
     return file
 
 
-def _pool(domain: HostPort, turn: str) -> str:
+def _pool(domain: HostPort, turn: HostPort) -> str:
     """The allocateserver's file: one server of each kind, for everybody."""
     return f'[[sfu]]\naddress = "{domain}"\nturn = "{turn}"\nmeetings = 1000\n[[fs]]\naddress = "{domain}"\n'
 
 
-def _welcome(place: Place, state: Path) -> str:
+def welcome(place: Place, state: Path) -> str:
+    """What is printed when all five run."""
     lines = [
         "",
         f"  meeting is running. Open  {place.public_url}",
