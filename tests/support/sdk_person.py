@@ -91,10 +91,11 @@ class SdkPerson:
 
     def _subscribed(self, track: Any, publication: object, participant: object) -> None:
         self._note("subscribed")
-        self._do(self._watch(track) if track.kind == rtc.TrackKind.KIND_VIDEO else self._listen(track))
+        # The streams are made at once: in a later turn the track may be gone.
+        video = track.kind == rtc.TrackKind.KIND_VIDEO
+        self._do(self._watch(rtc.VideoStream(track)) if video else self._listen(rtc.AudioStream(track)))
 
-    async def _watch(self, track: rtc.Track) -> None:
-        stream = rtc.VideoStream(track)
+    async def _watch(self, stream: rtc.VideoStream) -> None:
         try:
             async for _ in stream:
                 self.frames += 1
@@ -103,8 +104,7 @@ class SdkPerson:
         finally:
             await stream.aclose()
 
-    async def _listen(self, track: rtc.Track) -> None:
-        stream = rtc.AudioStream(track)
+    async def _listen(self, stream: rtc.AudioStream) -> None:
         try:
             async for event in stream:
                 self.sounds += 1
