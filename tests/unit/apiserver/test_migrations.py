@@ -96,10 +96,12 @@ def test_a_second_hub_waits_while_the_first_holds_the_guard(start: Start, reacto
     done(second)
 
 
-def test_the_revisions_by_name_are_alembics_line(empty_database: URL) -> None:
-    with make_engine(empty_database, 1).connect() as connection:
+def test_the_revisions_by_name_are_alembics_line(start: Start) -> None:
+    database = start()
+    with database.engine.connect() as connection:
         script = ScriptDirectory.from_config(configuration(connection))
     assert [each.revision for each in script.walk_revisions()][::-1] == revisions()
+    done(database)
 
 
 def test_an_older_hub_lives_with_a_newer_schema(start: Start) -> None:
