@@ -23,7 +23,7 @@ from livekit.protocol.rtc import (
     SignalRequest,
     SignalResponse,
 )
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.probe.hub import CannotJoin
@@ -32,6 +32,9 @@ from meeting.probe.report import ReceivedTrack, Report
 from meeting.probe.signalling import Signalling
 
 T = TypeVar("T")
+
+CONNECTING = 15.0
+"""Seconds that a connection may take to come up."""
 
 
 def from_asyncio(awaitable: Awaitable[T]) -> Deferred[T]:
@@ -54,6 +57,7 @@ class Participant:
         self._watching: list[asyncio.Task[None]] = []
         self._receivers: list[tuple[Any, ReceivedTrack]] = []
         self._published = 0
+        self._offered = ""  # the newest offer's SDP
 
     def milliseconds(self) -> float:
         return (self._reactor.seconds() - self._opened_at) * 1000
@@ -123,12 +127,28 @@ class Participant:
         self._connection_changed()
 
     async def _on_offer(self, message: SignalResponse) -> None:
+        await self._subscriber_settled()
+        self._offered = message.offer.sdp
         await from_asyncio(self._subscriber.setRemoteDescription(RTCSessionDescription(message.offer.sdp, "offer")))
         await from_asyncio(self._subscriber.setLocalDescription(await from_asyncio(self._subscriber.createAnswer())))
         local = self._subscriber.localDescription
         self._signalling.send(
             SignalRequest(answer=SessionDescription(type="answer", sdp=local.sdp, id=message.offer.id))
         )
+
+    async def _subscriber_settled(self) -> None:
+        """Waits while the connection of an earlier offer comes up.
+
+        aiortc starts the receivers of the sections that it knew when it began to connect; those of an offer that comes
+        in between would never start.
+        """
+        while self._offered and self._subscriber.connectionState in ("new", "connecting"):
+            changed: Deferred[None] = Deferred()
+            self._subscriber.once("connectionstatechange", lambda changed=changed: changed.callback(None))
+            try:
+                await changed.addTimeout(CONNECTING, self._reactor)
+            except TimeoutError:
+                raise CannotJoin("no way from the sfuserver's media port: neither direct nor by TURN") from None
 
     async def _on_update(self, message: SignalResponse) -> None:
         for other in message.update.participants:
@@ -144,7 +164,7 @@ class Participant:
 
     def _track_arrived(self, track: MediaStreamTrack) -> None:
         transceiver = next(t for t in self._subscriber.getTransceivers() if t.receiver.track is track)
-        sid = _stream_id(self._subscriber.remoteDescription.sdp, transceiver.mid or "").partition("|")[0]
+        sid = _stream_id(self._offered, transceiver.mid or "").partition("|")[0]
         seen = ReceivedTrack(participant=self._names.get(sid, sid), kind=track.kind)
         self._report.received.append(seen)
         self._receivers.append((transceiver.receiver, seen))
