@@ -23,7 +23,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
 CARGO := cd rust && cargo
 ARGS ?=
 
-.PHONY: all demo test lint types rust web check-rust check-web pytest browser bench soak interop clean
+.PHONY: all demo test lint types rust web api check-rust check-web pytest browser bench soak interop clean
 all: .cache/native .cache/web
 
 demo: all
@@ -89,6 +89,11 @@ check-rust: | .cache/prerequisites
 	$(STAGE) "cargo test" bash -c '$(CARGO) test --locked --workspace'
 
 web: .cache/web
+
+# After a change of the hub's API: the copy of its document in web/, and the web client's types made from it.
+api: .cache/native .cache/node-modules
+	@$(BIN)/python tools/api
+	@npm run --silent --prefix web api-types >/dev/null
 
 check-web: .cache/node-modules
 	$(STAGE) "eslint" npm run --prefix web lint

@@ -172,7 +172,7 @@ class Mailbox(MultiService):
 
         super().__init__()
         self._agent = agent_for(reactor)
-        self._url = f"{place.inside_url}/api/demo/mails"
+        self._url = f"{place.inside_url}/api/v1/demo/mails"
         self._printed: set[str] | None = None
         timer = TimerService(1.0, self._look)
         timer.clock = reactor

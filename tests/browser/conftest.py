@@ -59,7 +59,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -> Iterator[tuple[Person, Person]]:
     def mails(address: str) -> list[str]:
-        kept = json.loads(page(f"{demo}/api/demo/mails")[1])
+        kept = json.loads(page(f"{demo}/api/v1/demo/mails")[1])
         return [mail["text"] for mail in reversed(kept["mails"]) if mail["to"] == address]
 
     with two_people(playwright, tmp_path, demo, mails) as people:

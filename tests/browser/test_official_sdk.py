@@ -44,6 +44,6 @@ def test_the_python_sdk_and_a_browser_see_and_hear_each_other(
 def _place_for_a_guest(url: str, code: str) -> dict[str, Any]:
     body = json.dumps({"device": "pythonsd", "name": "Python"}).encode()
     headers = {"Content-Type": "application/json", "Origin": url}
-    with urlopen(Request(f"{url}/api/meetings/{code}/join", body, headers), timeout=10) as response:
+    with urlopen(Request(f"{url}/api/v1/meetings/{code}/join", body, headers), timeout=10) as response:
         answer: dict[str, Any] = json.load(response)
     return answer

@@ -21,12 +21,12 @@ class Owner:
     def __init__(self, url: str, email: str) -> None:
         self._url = url
         self._open = build_opener(HTTPCookieProcessor(CookieJar())).open
-        self.call("POST", "/api/sign-in/codes", {"email": email})
-        mails = json.loads(page(f"{url}/api/demo/mails")[1])
+        self.call("POST", "/api/v1/sign-in/codes", {"email": email})
+        mails = json.loads(page(f"{url}/api/v1/demo/mails")[1])
         mail = next(mail for mail in mails["mails"] if mail["to"] == email)
         code = re.search(r"\d{6}", mail["text"])
         assert code is not None, mail
-        self.call("POST", "/api/sign-in", {"email": email, "code": code[0]})
+        self.call("POST", "/api/v1/sign-in", {"email": email, "code": code[0]})
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json", "Origin": self._url}
@@ -50,7 +50,7 @@ def complaint(*arguments: str) -> tuple[int, str]:
 
 
 def test_two_probes_see_and_hear_one_another(demo: str) -> None:
-    meeting = Owner(demo, "probes@example.com").call("POST", "/api/meetings", {"kind": "instant"})
+    meeting = Owner(demo, "probes@example.com").call("POST", "/api/v1/meetings", {"kind": "instant"})
     probes = [probe(meeting["link"], "--seconds", str(STAY), "--json", "--name", name) for name in ("Pia", "Pit")]
     for each in probes:
         output, errors = each.communicate(timeout=PATIENCE)
@@ -68,8 +68,8 @@ def test_two_probes_see_and_hear_one_another(demo: str) -> None:
 def test_a_meeting_that_is_over_and_a_code_that_leads_nowhere_are_told(demo: str) -> None:
     owner = Owner(demo, "over@example.com")
     times = {"begin_at": "2030-01-01T10:00:00Z", "end_at": "2030-01-01T11:00:00Z", "zone": "UTC"}
-    meeting = owner.call("POST", "/api/meetings", {"kind": "scheduled", "title": "Never", "invitees": [], **times})
-    owner.call("DELETE", f"/api/meetings/{meeting['code']}")
+    meeting = owner.call("POST", "/api/v1/meetings", {"kind": "scheduled", "title": "Never", "invitees": [], **times})
+    owner.call("DELETE", f"/api/v1/meetings/{meeting['code']}")
     status, line = complaint(meeting["link"])
     assert status == 1 and line.startswith("meeting probe: the hub answered 410: ")
     status, line = complaint(f"{demo}/m/aaa-aaaa-aaa")

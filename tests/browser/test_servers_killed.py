@@ -19,13 +19,15 @@ def test_everybody_is_back_after_the_sfuserver_was_killed_and_started_again(
     ana.sees()
     ben.sees()
 
+    killed = monotonic()
     deployed.processes["sfuserver"].kill()
     deployed.restart("sfuserver")
-    answering_again = monotonic()
+    answering = monotonic() - killed
     for person in (ana, ben):
         person.sees(within=60)
         person.hears(within=60)
-    print(f"back {monotonic() - answering_again:.1f} s after the sfuserver answered again (goal: 10)")  # noqa: T201
+    back = monotonic() - killed
+    print(f"back {back:.1f} s after the kill (goal: 10); the sfuserver answered again after {answering:.1f}")  # noqa: T201
 
 
 def test_the_meeting_goes_on_while_the_apiserver_is_killed_and_started_again(

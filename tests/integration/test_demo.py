@@ -76,17 +76,17 @@ def test_the_demo_serves_all_five_behind_one_port_and_prints_the_code(tmp_path: 
         assert f"{url}/mailbox" in demo.text
 
         assert ask(f"{url}/")[0] == 200
-        assert json.loads(ask(f"{url}/api/me")[1])["server"]["demo"] is True
+        assert json.loads(ask(f"{url}/api/v1/me")[1])["server"]["demo"] is True
         assert ask(f"{url}/rtc/v1/validate")[0] == 401
         assert ask(f"{url}/twirp/livekit.RoomService/ListRooms", {})[0] == 401
         assert ask(f"{url}/objects/0123456789abcdef0123456789abcdef")[0] == 403
         assert ask(f"{url}/allocate?Kind=FS&Email=a")[0] == 401, "the hub signs its questions, nobody else may ask"
 
-        assert ask(f"{url}/api/sign-in/codes", {"email": "ada@example.com"})[0] == 202
+        assert ask(f"{url}/api/v1/sign-in/codes", {"email": "ada@example.com"})[0] == 202
         code = demo.wait_for(
             "the code", lambda printed: re.search(r"Mail to ada@example\.com: .*?(\d{6})", printed), 20
         )
-        assert ask(f"{url}/api/sign-in", {"email": "ada@example.com", "code": code[1]})[0] == 200
+        assert ask(f"{url}/api/v1/sign-in", {"email": "ada@example.com", "code": code[1]})[0] == 200
         assert code[1] in ask(f"{url}/mailbox")[1]
 
         demo.terminate()
@@ -108,7 +108,7 @@ def test_the_demo_of_a_network_has_one_tls_port(tmp_path: Path) -> None:
         cafile = str(tmp_path / "state" / "self-signed.pem")
         assert ask(f"{url}/", cafile=cafile)[0] == 200
         assert ask(f"{url}/rtc/v1/validate", cafile=cafile)[0] == 401
-        assert ask(f"{url}/api/sign-in/codes", {"email": "ada@example.com"}, cafile)[0] == 202
+        assert ask(f"{url}/api/v1/sign-in/codes", {"email": "ada@example.com"}, cafile)[0] == 202
         demo.terminate()
         assert demo.wait() == 0, demo.text
 

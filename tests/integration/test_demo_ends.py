@@ -48,7 +48,7 @@ async def test_sigterm_ends_the_demo_in_order_within_seconds(tmp_path: Path) -> 
     finally:
         demo.kill()
 
-    farewells = re.findall(r"DELETE /api/daemons/heartbeat (\d+)", demo.text)
+    farewells = re.findall(r"DELETE /api/v1/daemons/heartbeat (\d+)", demo.text)
     assert [status[0] for status in farewells] == ["2"] * 4, demo.text
     ending = demo.text.partition("process: stopping")[2]
     for word in ("error", "warn", "Traceback", " 503 "):

@@ -45,11 +45,11 @@ def cookie_in(headers: Any) -> str:
 
 def sign_in(hub: str, mailbox: Mailbox, secrets: dict[str, str]) -> str:
     """The session's cookie; on the way a wrong code is tried."""
-    assert ask("POST", f"{hub}/api/sign-in/codes", {"email": EMAIL})[0] == 202
+    assert ask("POST", f"{hub}/api/v1/sign-in/codes", {"email": EMAIL})[0] == 202
     secrets["code"] = code = mailbox.code_for(EMAIL)
     wrong = f"{(int(code) + 1) % 10**6:06}"
-    assert ask("POST", f"{hub}/api/sign-in", {"email": EMAIL, "code": wrong})[0] == 401
-    status, headers, _ = ask("POST", f"{hub}/api/sign-in", {"email": EMAIL, "code": code})
+    assert ask("POST", f"{hub}/api/v1/sign-in", {"email": EMAIL, "code": wrong})[0] == 401
+    status, headers, _ = ask("POST", f"{hub}/api/v1/sign-in", {"email": EMAIL, "code": code})
     assert status == 200
     secrets["cookie"] = cookie_in(headers).partition("=")[2]
     return cookie_in(headers)
@@ -57,7 +57,7 @@ def sign_in(hub: str, mailbox: Mailbox, secrets: dict[str, str]) -> str:
 
 def join(hub: str, code: str, cookie: str, body: dict[str, str]) -> tuple[dict[str, str], Any]:
     """The answer to a join, and its headers."""
-    status, headers, content = ask("POST", f"{hub}/api/meetings/{code}/join", body, Cookie=cookie)
+    status, headers, content = ask("POST", f"{hub}/api/v1/meetings/{code}/join", body, Cookie=cookie)
     assert status == 200, content
     return json.loads(content), headers
 
@@ -65,7 +65,7 @@ def join(hub: str, code: str, cookie: str, body: dict[str, str]) -> tuple[dict[s
 def upload(hub: str, code: str, cookie: str, secrets: dict[str, str]) -> None:
     """A picture, sent and read again; then read with a link that was changed."""
     about = {"name": "plan.png", "type": "image/png", "size": len(PICTURE)}
-    status, _, content = ask("POST", f"{hub}/api/meetings/{code}/files", about, Cookie=cookie)
+    status, _, content = ask("POST", f"{hub}/api/v1/meetings/{code}/files", about, Cookie=cookie)
     assert status == 201, content
     announced = json.loads(content)
     permit = announced["upload"]["url"]
@@ -91,7 +91,7 @@ async def test_nothing_secret_is_written_down(daemons: dict[str, Daemon], mailbo
     hub = json.loads(hub.partition(" = ")[2])
 
     cookie = sign_in(hub, mailbox, secrets)
-    code = json.loads(ask("POST", f"{hub}/api/meetings", {"kind": "instant"}, Cookie=cookie)[2])["code"]
+    code = json.loads(ask("POST", f"{hub}/api/v1/meetings", {"kind": "instant"}, Cookie=cookie)[2])["code"]
     host, _ = join(hub, code, cookie, {"device": "abcdefgh"})
     guest, headers = join(hub, code, "", {"device": "hgfedcba", "name": "Grace"})
     secrets |= {"host's token": host["token"], "guest's token": guest["token"]}
@@ -120,7 +120,7 @@ async def test_nothing_secret_is_written_down(daemons: dict[str, Daemon], mailbo
     for place, text in logs.items():
         for line in text.splitlines():
             assert isinstance(json.loads(line), dict), f"{place}: not JSON: {line}"
-    assert "/rtc/validate" in logs["log of sfuserver"] and "/api/sign-in" in logs["log of apiserver"]
+    assert "/rtc/validate" in logs["log of sfuserver"] and "/api/v1/sign-in" in logs["log of apiserver"]
     assert "/objects/" in logs["log of fsserver"] and "/allocate" in logs["log of allocateserver"]
     for what, value in secrets.items():
         # Also not in base64, in which user names and passwords travel. The code's six digits stand for themselves:

@@ -225,14 +225,14 @@ class Hub:
             "version": "0.1.0",
         }
         beat |= {"state": "ready", "load": load, "media": [], "details": {}, **more}
-        return self.daemon("POST", "/api/daemons/heartbeat", beat, kind)
+        return self.daemon("POST", "/api/v1/daemons/heartbeat", beat, kind)
 
     def browser(self, source: str = "192.0.2.1") -> "Browser":
         return Browser(self, source)
 
     def mails(self) -> list[dict[str, str]]:
         """The demo's mailbox, newest first."""
-        mails: list[dict[str, str]] = self.request("GET", "/api/demo/mails").json["mails"]
+        mails: list[dict[str, str]] = self.request("GET", "/api/v1/demo/mails").json["mails"]
         return mails
 
     def code_for(self, email: str) -> str:
@@ -245,8 +245,8 @@ class Hub:
     def sign_in(self, email: str, source: str = "192.0.2.1") -> "Browser":
         """A browser in which somebody has just signed in."""
         browser = self.browser(source)
-        assert browser.post("/api/sign-in/codes", {"email": email}).status == 202
-        assert browser.post("/api/sign-in", {"email": email, "code": self.code_for(email)}).status == 200
+        assert browser.post("/api/v1/sign-in/codes", {"email": email}).status == 202
+        assert browser.post("/api/v1/sign-in", {"email": email, "code": self.code_for(email)}).status == 200
         return browser
 
 
@@ -287,14 +287,14 @@ class Browser:
 
     def instant(self) -> dict[str, Any]:
         """One's instant meeting."""
-        meeting: dict[str, Any] = self.post("/api/meetings", {"kind": "instant"}).json
+        meeting: dict[str, Any] = self.post("/api/v1/meetings", {"kind": "instant"}).json
         return meeting
 
     def schedule(self, **more: Any) -> dict[str, Any]:
         """A meeting from 14:00 to 15:00 UTC."""
         body = {"kind": "scheduled", "title": "Plans", "begin_at": "2026-11-23T14:00:00Z"}
         body |= {"end_at": "2026-11-23T15:00:00Z", "zone": "Europe/Berlin", **more}
-        answer = self.post("/api/meetings", body)
+        answer = self.post("/api/v1/meetings", body)
         assert answer.status == 201, answer.body
         meeting: dict[str, Any] = answer.json
         return meeting

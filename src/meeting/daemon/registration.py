@@ -21,7 +21,7 @@ from meeting.daemon.secret import Secret
 Kind = Literal["sfu", "turn", "fs", "allocate"]
 State = Literal["starting", "ready", "draining"]
 
-PATH = "/api/daemons/heartbeat"
+PATH = "/api/v1/daemons/heartbeat"
 WAIT_AFTER_REFUSAL = 10.0
 
 

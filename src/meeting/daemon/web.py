@@ -2,7 +2,7 @@
 
     api = Api("meeting hub", version, reactor=reactor)
 
-    @api.route("POST", "/api/meetings/<code>/join", body=JoinRequest, answer=JoinAnswer, summary="Join a meeting.",
+    @api.route("POST", "/api/v1/meetings/<code>/join", body=JoinRequest, answer=JoinAnswer, summary="Join a meeting.",
                errors=(NotFound, PleaseWait), tags=("meetings",))
     async def join(call: Call, body: JoinRequest, code: str) -> JoinAnswer: ...
 

@@ -51,7 +51,7 @@ async def take_a_place(agent: IAgent, reactor: IReactorTime, link: str, name: st
     body = json.dumps({"device": "".join(secrets.choice(ALPHABET) for _ in range(8)), "name": name}).encode()
     give_up = reactor.seconds() + patience
     while True:
-        asking = Deferred.fromCoroutine(_post(agent, f"{root}/api/meetings/{code}/join", body, root))
+        asking = Deferred.fromCoroutine(_post(agent, f"{root}/api/v1/meetings/{code}/join", body, root))
         try:
             status, answer, wait = await asking.addTimeout(ANSWER_WITHIN, reactor)
         except TimeoutError:

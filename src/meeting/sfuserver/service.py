@@ -44,7 +44,7 @@ __all__ = ["MakePort", "MediaPort", "SfuServer", "ice_servers"]
 
 log = Logger()
 
-WEBHOOKS = "/api/webhooks/sfu"
+WEBHOOKS = "/api/v1/webhooks/sfu"
 
 MakePort = Callable[..., IPort]
 """meeting.dataplane's Port, or a fake with its arguments."""

@@ -12,20 +12,20 @@ def other(browser: Browser, hub: Hub) -> Browser:
 
 def test_a_code_from_one_signs_in_at_another_and_the_session_holds_at_both(make_hub: MakeHub) -> None:
     one, two = make_hub(), make_hub()
-    assert one.browser().post("/api/sign-in/codes", {"email": ADA}).status == 202
+    assert one.browser().post("/api/v1/sign-in/codes", {"email": ADA}).status == 202
     browser = two.browser()
-    assert browser.post("/api/sign-in", {"email": ADA, "code": one.code_for(ADA)}).status == 200
-    assert other(browser, one).get("/api/me").json["person"]["email"] == ADA
-    other(browser, one).post("/api/sign-out")
-    assert browser.get("/api/me").json["person"] is None
+    assert browser.post("/api/v1/sign-in", {"email": ADA, "code": one.code_for(ADA)}).status == 200
+    assert other(browser, one).get("/api/v1/me").json["person"]["email"] == ADA
+    other(browser, one).post("/api/v1/sign-out")
+    assert browser.get("/api/v1/me").json["person"] is None
 
 
 def test_tries_are_counted_over_all_replicas(make_hub: MakeHub) -> None:
     hubs = [make_hub(), make_hub()]
-    hubs[0].browser().post("/api/sign-in/codes", {"email": ADA})
+    hubs[0].browser().post("/api/v1/sign-in/codes", {"email": ADA})
     code = hubs[0].code_for(ADA)
     wrong = f"{(int(code) + 1) % 1_000_000:06}"
-    statuses = [hubs[n % 2].browser().post("/api/sign-in", {"email": ADA, "code": wrong}).status for n in range(6)]
+    statuses = [hubs[n % 2].browser().post("/api/v1/sign-in", {"email": ADA, "code": wrong}).status for n in range(6)]
     assert statuses == [401] * 5 + [429]
 
 
@@ -35,7 +35,7 @@ def test_a_server_registered_at_one_serves_meetings_opened_at_another(make_hub: 
     ada = one.sign_in(ADA)
     meeting = other(ada, two).instant()
     assert ada.instant() == meeting
-    path = f"/api/meetings/{meeting['code']}"
+    path = f"/api/v1/meetings/{meeting['code']}"
     assert other(ada, two).post(f"{path}/join", {"device": "abcd1234"}).json["url"] == "wss://1.sfu.example.com:443"
     two.beat("sfu", "2.sfu.example.com:443")
     assert ada.post(f"{path}/join", {"device": "efgh5678"}).json["url"] == "wss://1.sfu.example.com:443"

@@ -59,22 +59,22 @@ class Hub:
 
     def sign_in(self, email: str) -> str:
         """The session's cookie."""
-        assert self.request("POST", "/api/sign-in/codes", {"email": email})[0] == 202
-        mails = self.request("GET", "/api/demo/mails")[1]["mails"]
+        assert self.request("POST", "/api/v1/sign-in/codes", {"email": email})[0] == 202
+        mails = self.request("GET", "/api/v1/demo/mails")[1]["mails"]
         text = next(mail["text"] for mail in mails if mail["to"] == email)
         code = re.search(r"^ +(\d{6})$", text, re.MULTILINE)
         assert code
-        status, _, cookie = self.request("POST", "/api/sign-in", {"email": email, "code": code[1]})
+        status, _, cookie = self.request("POST", "/api/v1/sign-in", {"email": email, "code": code[1]})
         assert status == 200
         return cookie
 
     def instant(self, cookie: str) -> str:
         """The code of one's instant meeting."""
-        return str(self.request("POST", "/api/meetings", {"kind": "instant"}, cookie)[1]["code"])
+        return str(self.request("POST", "/api/v1/meetings", {"kind": "instant"}, cookie)[1]["code"])
 
     def minutes(self, code: str, cookie: str) -> str:
         """The text, as it is kept."""
-        return str(self.request("GET", f"/api/meetings/{code}/minutes", cookie=cookie)[1]["text"])
+        return str(self.request("GET", f"/api/v1/meetings/{code}/minutes", cookie=cookie)[1]["text"])
 
 
 class Writer(WebSocketClientProtocol):
@@ -123,7 +123,7 @@ async def connect(hub: Hub, code: str, cookie: str, yjs: Client, **headers: str)
     """Open the minutes. Raises ConnectionError when the hub refuses."""
     from twisted.internet import reactor
 
-    url = f"ws://localhost:{hub.port}/api/meetings/{code}/minutes/sync/{code}"
+    url = f"ws://localhost:{hub.port}/api/v1/meetings/{code}/minutes/sync/{code}"
     factory = WebSocketClientFactory(
         url, origin=headers.pop("origin", hub.origin), headers={"Cookie": cookie, **headers}
     )

@@ -33,10 +33,10 @@ def test_a_picture_is_kept_and_shown_to_those_of_the_meeting_only(hub: Hub, tmp_
         code = hub.instant(ada)
         about = {"name": "plan.png", "type": "image/png", "size": len(PICTURE)}
         end = monotonic() + 20
-        status, announced, _ = hub.request("POST", f"/api/meetings/{code}/files", about, ada)
+        status, announced, _ = hub.request("POST", f"/api/v1/meetings/{code}/files", about, ada)
         while status == 503 and monotonic() < end:  # until the file server has registered
             sleep(0.2)
-            status, announced, _ = hub.request("POST", f"/api/meetings/{code}/files", about, ada)
+            status, announced, _ = hub.request("POST", f"/api/v1/meetings/{code}/files", about, ada)
         assert status == 201
 
         url = announced["upload"]["url"]

@@ -75,7 +75,7 @@ async def test_a_reader_that_does_not_read_is_cut_off(hub: Hub) -> None:
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
     slow.connect(("127.0.0.1", hub.port))
     lines = [
-        f"GET /api/meetings/{code}/minutes/sync/{code} HTTP/1.1",
+        f"GET /api/v1/meetings/{code}/minutes/sync/{code} HTTP/1.1",
         f"Host: localhost:{hub.port}",
         "Upgrade: websocket",
         "Connection: Upgrade",

@@ -15,7 +15,7 @@ class Socket extends WebSocket {
 
 function person(name) {
   const doc = new Y.Doc();
-  const provider = new WebsocketProvider(`${hub.replace("http", "ws")}/api/meetings/${code}/minutes/sync`, code, doc, {
+  const provider = new WebsocketProvider(`${hub.replace("http", "ws")}/api/v1/meetings/${code}/minutes/sync`, code, doc, {
     WebSocketPolyfill: Socket,
     disableBc: true,
   });

@@ -9,14 +9,14 @@ from meeting.daemon.secret import RequestVerifier, Secret
 from tests.support.hub import Browser, Hub, MakeHub
 
 ADA, BOB = "ada@example.com", "bob@example.com"
-BEAT = "/api/daemons/heartbeat"
+BEAT = "/api/v1/daemons/heartbeat"
 ALLOCATE = "https://allocate.example.com/which"
 DEVICE = {"device": "abcd1234"}
 OTHER_INSTANCE = "f" * 32
 
 
 def join(browser: Browser, meeting: dict[str, Any]) -> Any:
-    return browser.post(f"/api/meetings/{meeting['code']}/join", DEVICE)
+    return browser.post(f"/api/v1/meetings/{meeting['code']}/join", DEVICE)
 
 
 # -- registration
@@ -193,10 +193,10 @@ def test_a_scheduled_meetings_servers_are_asked_for_when_it_is_made_and_when_it_
     meeting = ada.schedule()
     query = parse_qs(urlsplit(hub.agent.diary[-1].url).query)
     assert (query["BeginAt"], query["EndAt"]) == (["1795442400"], ["1795446000"])
-    ada.patch(f"/api/meetings/{meeting['code']}", {"title": "Other plans"})
+    ada.patch(f"/api/v1/meetings/{meeting['code']}", {"title": "Other plans"})
     assert len(hub.agent.diary) == 1
     hub.agent.answers[ALLOCATE] = (200, b'{"sfu": "8.sfu.example.com:443"}')
-    ada.patch(f"/api/meetings/{meeting['code']}", {"end_at": "2026-11-23T16:00:00Z"})
+    ada.patch(f"/api/v1/meetings/{meeting['code']}", {"end_at": "2026-11-23T16:00:00Z"})
     assert parse_qs(urlsplit(hub.agent.diary[-1].url).query)["EndAt"] == ["1795449600"]
     hub.beat("sfu", "8.sfu.example.com:443")
     assert join(ada, meeting).json["url"] == "wss://8.sfu.example.com:443"
@@ -256,7 +256,9 @@ def test_an_allocateserver_that_does_not_answer_is_given_up_after_ten_seconds(al
     code = ada.instant()["code"]
     cookie = f"meeting_session={ada.cookies['meeting_session']}"
     headers = {"Host": "meet.example.com", "Origin": "https://meet.example.com", "Content-Type": "application/json"}
-    answer = hub.begin("POST", f"/api/meetings/{code}/join", b'{"device": "abcd1234"}', {**headers, "Cookie": cookie})
+    answer = hub.begin(
+        "POST", f"/api/v1/meetings/{code}/join", b'{"device": "abcd1234"}', {**headers, "Cookie": cookie}
+    )
     hub.clock.advance(9.9)
     with pytest.raises(AssertionError):
         answer()
@@ -271,7 +273,7 @@ def test_two_replicas_that_allocate_at_once_give_everyone_the_same_server(alloca
     code = ada.instant()["code"]
     headers = {"Host": "meet.example.com", "Origin": "https://meet.example.com", "Content-Type": "application/json"}
     body = b'{"device": "abcd1234", "name": "Grace"}'
-    answers = [hub.begin("POST", f"/api/meetings/{code}/join", body, headers) for _ in range(2)]
+    answers = [hub.begin("POST", f"/api/v1/meetings/{code}/join", body, headers) for _ in range(2)]
     one, other = hub.agent.open
     one.answer(200, b'{"sfu": "1.sfu.example.com:443"}')
     other.answer(200, b'{"sfu": "2.sfu.example.com:443"}')

@@ -21,7 +21,7 @@ def ada(hub: Hub) -> Browser:
 
 @pytest.fixture
 def chat(ada: Browser) -> str:
-    return f"/api/meetings/{ada.instant()['code']}/chat"
+    return f"/api/v1/meetings/{ada.instant()['code']}/chat"
 
 
 def test_a_message_is_kept_with_its_author_and_time(ada: Browser, chat: str) -> None:
@@ -108,7 +108,7 @@ def test_strangers_neither_read_nor_write(hub: Hub, chat: str) -> None:
 
 def test_an_invited_person_reads_before_joining_and_after_the_end(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
-    chat = f"/api/meetings/{ada.schedule(invitees=[BOB])['code']}/chat"
+    chat = f"/api/v1/meetings/{ada.schedule(invitees=[BOB])['code']}/chat"
     ada.post(chat, message(1))
     bob = hub.sign_in(BOB)
     assert len(bob.get(chat).json["messages"]) == 1

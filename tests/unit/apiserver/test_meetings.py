@@ -11,8 +11,8 @@ ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"
 
 def test_everyone_has_one_instant_meeting_with_a_stable_link(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
-    first = ada.post("/api/meetings", {"kind": "instant"})
-    again = ada.post("/api/meetings", {"kind": "instant"})
+    first = ada.post("/api/v1/meetings", {"kind": "instant"})
+    again = ada.post("/api/v1/meetings", {"kind": "instant"})
     assert (first.status, again.status) == (201, 200)
     assert first.json == again.json
     meeting = first.json
@@ -66,16 +66,16 @@ def test_a_meeting_that_makes_no_sense_is_refused(hub: Hub, wrong: dict[str, Any
     ada = hub.sign_in(ADA)
     body = {"kind": "scheduled", "title": "Plans", "begin_at": "2026-11-23T14:00:00Z"}
     body |= {"end_at": "2026-11-23T15:00:00Z", "zone": "UTC", **wrong}
-    answer = ada.post("/api/meetings", body)
+    answer = ada.post("/api/v1/meetings", body)
     assert (answer.status, answer.problem) == (400, "bad-request")
     assert answer.json["detail"]
-    assert ada.get("/api/meetings").json == {"meetings": []}
+    assert ada.get("/api/v1/meetings").json == {"meetings": []}
 
 
 def test_owner_and_invited_see_all_and_others_only_the_face(hub: Hub) -> None:
     ada, bob = hub.sign_in(ADA), hub.sign_in(BOB)
     meeting = ada.schedule(invitees=[BOB])
-    path = f"/api/meetings/{meeting['code']}"
+    path = f"/api/v1/meetings/{meeting['code']}"
     assert ada.get(path).json == meeting
     seen = bob.get(path).json
     assert seen["id"] == meeting["id"]
@@ -91,17 +91,17 @@ def test_owner_and_invited_see_all_and_others_only_the_face(hub: Hub) -> None:
     "code", ["aaa-aaaa-aaa", "abc", "x" * 300, "%00", "aaa-aaaa-aaa%20", "AAA-AAAA-AAA", "..%2f..%2f"]
 )
 def test_a_link_that_leads_nowhere_says_so(hub: Hub, code: str) -> None:
-    answer = hub.browser().get(f"/api/meetings/{code}")
+    answer = hub.browser().get(f"/api/v1/meetings/{code}")
     assert (answer.status, answer.problem) == (404, "not-found")
 
 
 def test_who_guesses_links_is_stopped_and_others_are_not(hub: Hub) -> None:
     meeting = hub.sign_in(ADA).instant()
     guesser = hub.browser("198.51.100.9")
-    statuses = [guesser.get("/api/meetings/aaa-aaaa-aaa").status for _ in range(61)]
+    statuses = [guesser.get("/api/v1/meetings/aaa-aaaa-aaa").status for _ in range(61)]
     assert statuses == [404] * 60 + [429]
-    assert hub.browser().get("/api/meetings/aaa-aaaa-aaa").status == 404
-    assert guesser.get(f"/api/meetings/{meeting['code']}").status == 200
+    assert hub.browser().get("/api/v1/meetings/aaa-aaaa-aaa").status == 404
+    assert guesser.get(f"/api/v1/meetings/{meeting['code']}").status == 200
 
 
 def test_the_list_has_what_one_owns_is_invited_to_or_has_joined(hub: Hub) -> None:
@@ -110,16 +110,16 @@ def test_the_list_has_what_one_owns_is_invited_to_or_has_joined(hub: Hub) -> Non
     late = ada.schedule(title="Late", begin_at="2026-11-24T14:00:00Z", end_at="2026-11-24T15:00:00Z", invitees=[BOB])
     soon = ada.schedule(title="Soon", invitees=[BOB])
     hers = eve.schedule(title="Hers")
-    assert [m["id"] for m in bob.get("/api/meetings").json["meetings"]] == [soon["id"], late["id"]]
-    bob.post(f"/api/meetings/{hers['code']}/join", {"device": "abcd1234"})
-    assert {m["title"] for m in bob.get("/api/meetings?when=upcoming").json["meetings"]} == {"Soon", "Late", "Hers"}
-    assert [m["title"] for m in eve.get("/api/meetings").json["meetings"]] == ["Hers"]
-    assert bob.get("/api/meetings?when=past").json == {"meetings": []}
+    assert [m["id"] for m in bob.get("/api/v1/meetings").json["meetings"]] == [soon["id"], late["id"]]
+    bob.post(f"/api/v1/meetings/{hers['code']}/join", {"device": "abcd1234"})
+    assert {m["title"] for m in bob.get("/api/v1/meetings?when=upcoming").json["meetings"]} == {"Soon", "Late", "Hers"}
+    assert [m["title"] for m in eve.get("/api/v1/meetings").json["meetings"]] == ["Hers"]
+    assert bob.get("/api/v1/meetings?when=past").json == {"meetings": []}
     hub.clock.advance(4 * 3600)
-    assert [m["title"] for m in ada.get("/api/meetings?when=upcoming").json["meetings"]] == ["Late"]
-    past = ada.get("/api/meetings?when=past").json["meetings"]
+    assert [m["title"] for m in ada.get("/api/v1/meetings?when=upcoming").json["meetings"]] == ["Late"]
+    past = ada.get("/api/v1/meetings?when=past").json["meetings"]
     assert [(m["title"], m["state"]) for m in past] == [("Soon", "ended")]
-    assert ada.get("/api/meetings?when=never").problem == "bad-request"
+    assert ada.get("/api/v1/meetings?when=never").problem == "bad-request"
 
 
 def test_a_change_is_mailed_to_those_it_concerns(hub: Hub) -> None:
@@ -127,28 +127,30 @@ def test_a_change_is_mailed_to_those_it_concerns(hub: Hub) -> None:
     meeting = ada.schedule(invitees=[BOB, EVE])
     hub.clock.advance(1)
     carol = "carol@example.com"
-    answer = ada.patch(f"/api/meetings/{meeting['code']}", {"title": "New plans", "invitees": [BOB, carol]})
+    answer = ada.patch(f"/api/v1/meetings/{meeting['code']}", {"title": "New plans", "invitees": [BOB, carol]})
     assert answer.status == 200
     assert answer.json["title"] == "New plans"
     assert answer.json["begin_at"] == meeting["begin_at"]
     assert [each["email"] for each in answer.json["invitees"]] == [BOB, carol]
     subjects = {mail["to"]: mail["subject"].partition(":")[0] for mail in hub.mails()[:3]}
     assert subjects == {BOB: "Changed", EVE: "Cancelled", carol: "Invitation"}
-    assert ada.get(f"/api/meetings/{meeting['code']}").json == answer.json
+    assert ada.get(f"/api/v1/meetings/{meeting['code']}").json == answer.json
 
 
 def test_a_change_that_is_no_news_is_not_mailed(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
     meeting = ada.schedule(invitees=[BOB])
     before = len(hub.mails())
-    assert ada.patch(f"/api/meetings/{meeting['code']}", {"title": meeting["title"], "invitees": [BOB]}).status == 200
+    assert (
+        ada.patch(f"/api/v1/meetings/{meeting['code']}", {"title": meeting["title"], "invitees": [BOB]}).status == 200
+    )
     assert len(hub.mails()) == before
 
 
 def test_a_cancelled_meeting_is_mailed_once_and_is_over(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
     meeting = ada.schedule(invitees=[BOB])
-    path = f"/api/meetings/{meeting['code']}"
+    path = f"/api/v1/meetings/{meeting['code']}"
     assert ada.delete(path).status == 204
     assert ada.delete(path).status == 204
     assert [mail["subject"].partition(":")[0] for mail in hub.mails() if mail["to"] == BOB] == [
@@ -164,7 +166,7 @@ def test_a_cancelled_meeting_is_mailed_once_and_is_over(hub: Hub) -> None:
 
 def test_only_the_owner_changes_cancels_and_ends(hub: Hub) -> None:
     meeting = hub.sign_in(ADA).schedule(invitees=[BOB])
-    path = f"/api/meetings/{meeting['code']}"
+    path = f"/api/v1/meetings/{meeting['code']}"
     for browser, problem in ((hub.sign_in(BOB), "forbidden"), (hub.browser(), "sign-in-needed")):
         for answer in (browser.patch(path, {"title": "Mine"}), browser.delete(path), browser.post(f"{path}/end")):
             assert answer.problem == problem
@@ -173,7 +175,7 @@ def test_only_the_owner_changes_cancels_and_ends(hub: Hub) -> None:
 
 def test_an_instant_meeting_has_no_times_and_is_not_cancelled(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
-    path = f"/api/meetings/{ada.instant()['code']}"
+    path = f"/api/v1/meetings/{ada.instant()['code']}"
     assert ada.patch(path, {"title": "Tea"}).json["title"] == "Tea"
     assert ada.patch(path, {"begin_at": "2026-11-23T14:00:00Z"}).problem == "bad-request"
     assert ada.patch(path, {"invitees": [BOB]}).problem == "bad-request"
@@ -182,17 +184,17 @@ def test_an_instant_meeting_has_no_times_and_is_not_cancelled(hub: Hub) -> None:
 
 def test_meetings_need_somebody_signed_in(hub: Hub) -> None:
     stranger = hub.browser()
-    assert stranger.get("/api/meetings").problem == "sign-in-needed"
-    assert stranger.post("/api/meetings", {"kind": "instant"}).problem == "sign-in-needed"
+    assert stranger.get("/api/v1/meetings").problem == "sign-in-needed"
+    assert stranger.post("/api/v1/meetings", {"kind": "instant"}).problem == "sign-in-needed"
 
 
 def test_a_meeting_that_runs_over_is_not_over(hub: Hub) -> None:
     ada = hub.sign_in(ADA)
     meeting = ada.schedule()
     hub.clock.advance(3 * 3600 + 29 * 60)
-    assert ada.get(f"/api/meetings/{meeting['code']}").json["state"] == "scheduled"
+    assert ada.get(f"/api/v1/meetings/{meeting['code']}").json["state"] == "scheduled"
     hub.clock.advance(60)
-    assert ada.get(f"/api/meetings/{meeting['code']}").json["state"] == "ended"
+    assert ada.get(f"/api/v1/meetings/{meeting['code']}").json["state"] == "ended"
 
 
 def test_nobody_floods_the_world_with_invitations(hub: Hub) -> None:
@@ -201,10 +203,10 @@ def test_nobody_floods_the_world_with_invitations(hub: Hub) -> None:
     for number in range(5):
         ada.schedule(title=f"Plans {number}", invitees=crowd)
     body = {"kind": "scheduled", "title": "More", "begin_at": "2026-11-23T14:00:00Z", "end_at": "2026-11-23T15:00:00Z"}
-    answer = ada.post("/api/meetings", {**body, "invitees": [BOB]})
+    answer = ada.post("/api/v1/meetings", {**body, "invitees": [BOB]})
     assert (answer.status, answer.problem) == (429, "too-many-requests")
-    assert len(ada.get("/api/meetings").json["meetings"]) == 5
-    assert ada.post("/api/meetings", body).status == 201, "without mails it goes on"
+    assert len(ada.get("/api/v1/meetings").json["meetings"]) == 5
+    assert ada.post("/api/v1/meetings", body).status == 201, "without mails it goes on"
     assert hub.sign_in(EVE).schedule(invitees=[BOB])["state"] == "scheduled"
 
 

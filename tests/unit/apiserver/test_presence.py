@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.hub import Answer, Browser, Hub
 
-PATH = "/api/webhooks/sfu"
+PATH = "/api/v1/webhooks/sfu"
 ADA = "ada@example.com"
 SFU = "1.sfu.example.com:443"
 
@@ -71,11 +71,11 @@ def ada(hub: Hub) -> Browser:
 
 
 def state(browser: Browser, meeting: dict[str, Any]) -> str:
-    return str(browser.get(f"/api/meetings/{meeting['code']}").json["state"])
+    return str(browser.get(f"/api/v1/meetings/{meeting['code']}").json["state"])
 
 
 def join(browser: Browser, meeting: dict[str, Any]) -> None:
-    assert browser.post(f"/api/meetings/{meeting['code']}/join", {"device": "abcd1234"}).status == 200
+    assert browser.post(f"/api/v1/meetings/{meeting['code']}/join", {"device": "abcd1234"}).status == 200
 
 
 def test_a_meeting_is_running_while_somebody_is_there(hub: Hub, ada: Browser) -> None:
@@ -120,7 +120,7 @@ def test_reports_may_come_twice_and_out_of_order(hub: Hub, ada: Browser) -> None
 def test_an_ended_meeting_is_not_set_running_by_a_late_report(hub: Hub, ada: Browser) -> None:
     meeting = ada.schedule()
     report(hub, "participant_joined", meeting, "PA_1")
-    ada.post(f"/api/meetings/{meeting['code']}/end")
+    ada.post(f"/api/v1/meetings/{meeting['code']}/end")
     assert stays(hub) == [("PA_1", True)]
     report(hub, "participant_joined", meeting, "PA_2")
     assert state(ada, meeting) == "ended"

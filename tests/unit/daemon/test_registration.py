@@ -104,7 +104,7 @@ def test_a_heartbeat_goes_out_at_once_and_each_second(hub: Hub, clock: Clock) ->
     service = registration(hub)
     service.startService()
     clock.pump([0.5] * 4)
-    assert [entry[:2] for entry in hub.diary] == [("sfu POST", "/api/daemons/heartbeat")] * 3
+    assert [entry[:2] for entry in hub.diary] == [("sfu POST", "/api/v1/daemons/heartbeat")] * 3
     assert Heartbeat.model_validate(hub.diary[0][2]) == heartbeat()
     assert service.connected
     service.stopService()
@@ -126,7 +126,7 @@ def test_a_stop_says_farewell_and_leaves_nothing_behind(hub: Hub, clock: Clock) 
     service.stopService().addCallback(stopped.append)
     assert hub.diary[-1] == (
         "sfu DELETE",
-        "/api/daemons/heartbeat",
+        "/api/v1/daemons/heartbeat",
         {"kind": "sfu", "address": "1.sfu:443", "instance": "0" * 32},
     )
     assert stopped == [None]

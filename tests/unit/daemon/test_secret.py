@@ -164,7 +164,7 @@ def test_any_text_is_either_a_token_or_refused(text: str) -> None:
 
 # --- signed requests
 
-REQUEST = ("POST", "/api/daemons/heartbeat?x=1", b'{"kind":"sfu"}')
+REQUEST = ("POST", "/api/v1/daemons/heartbeat?x=1", b'{"kind":"sfu"}')
 
 
 def test_a_signed_request_tells_the_kind_of_daemon() -> None:
@@ -195,8 +195,8 @@ def test_a_request_from_a_clock_that_is_off_is_refused(skew: float) -> None:
     ("method", "path", "body"),
     [
         ("PUT", REQUEST[1], REQUEST[2]),
-        ("POST", "/api/daemons/heartbeat?x=2", REQUEST[2]),
-        ("POST", "/api/daemons", REQUEST[2]),
+        ("POST", "/api/v1/daemons/heartbeat?x=2", REQUEST[2]),
+        ("POST", "/api/v1/daemons", REQUEST[2]),
         ("POST", REQUEST[1], b'{"kind":"fs"}'),
         ("POST", REQUEST[1], b""),
     ],

@@ -39,26 +39,26 @@ class Hub:
         self.api = api = Api("test", "1", reactor=self.clock, limits=Limits(request_time=30))
         self.site: Site = site(Tree({}, api.resource), self.clock, limits=Limits(request_time=30), log_access=False)
 
-        @api.route("POST", "/api/rooms/<room>/greet", body=Greeting, answer=Said, errors=(NotFound, Conflict))
+        @api.route("POST", "/api/v1/rooms/<room>/greet", body=Greeting, answer=Said, errors=(NotFound, Conflict))
         async def greet(call: Call, body: Greeting, room: str) -> Said:
             self.calls.append(call)
             if room == "none":
                 raise NotFound("There is no such room.")
             return Said(text=f"{body.name} in {room}")
 
-        @api.route("GET", "/api/page", query=Page, answer=Said)
+        @api.route("GET", "/api/v1/page", query=Page, answer=Said)
         async def page(call: Call, query: Page) -> Said:
             return Said(text=str(query.after))
 
-        @api.route("GET", "/api/wait", errors=(PleaseWait,))
+        @api.route("GET", "/api/v1/wait", errors=(PleaseWait,))
         async def wait(call: Call) -> None:
             raise PleaseWait(1.2)
 
-        @api.route("GET", "/api/broken")
+        @api.route("GET", "/api/v1/broken")
         async def broken(call: Call) -> None:
             raise ZeroDivisionError("the secret is hunter2")
 
-        @api.route("GET", "/api/slow", answer=Said)
+        @api.route("GET", "/api/v1/slow", answer=Said)
         async def slow(call: Call) -> Said:
             waiting: Deferred[None] = Deferred()
             self.waiting.append(waiting)
@@ -66,15 +66,15 @@ class Hub:
             self.finished.append("slow")
             return Said(text="at last")
 
-        @api.route("POST", "/api/reply", status=201)
+        @api.route("POST", "/api/v1/reply", status=201)
         async def reply(call: Call) -> Reply:
             return Reply(202, b"raw", {"X-Odd": "yes"}, [Cookie("a", "b", max_age=60, secure=True)])
 
-        @api.route("DELETE", "/api/thing", status=204)
+        @api.route("DELETE", "/api/v1/thing", status=204)
         async def delete(call: Call) -> None:
             return None
 
-        @api.route("GET", "/api/raw", raw=True)
+        @api.route("GET", "/api/v1/raw", raw=True)
         async def raw(call: Call) -> None:
             call.request.setHeader(b"Content-Length", b"3")
             call.request.write(b"raw")
@@ -87,15 +87,15 @@ def hub() -> Hub:
 
 
 def test_models_go_in_and_out(hub: Hub) -> None:
-    answer = exchange(hub.site, "POST", "/api/rooms/r1/greet", json={"name": "Ada"})
+    answer = exchange(hub.site, "POST", "/api/v1/rooms/r1/greet", json={"name": "Ada"})
     assert (answer.status, answer.json) == (200, {"text": "Ada in r1"})
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_a_query_is_a_model_too(hub: Hub) -> None:
-    assert exchange(hub.site, "GET", "/api/page?after=7").json == {"text": "7"}
-    answer = exchange(hub.site, "GET", "/api/page?after=x")
+    assert exchange(hub.site, "GET", "/api/v1/page?after=7").json == {"text": "7"}
+    answer = exchange(hub.site, "GET", "/api/v1/page?after=x")
     assert (answer.status, answer.json["errors"][0]["where"]) == (400, "query.after")
 
 
@@ -113,7 +113,9 @@ def test_a_query_is_a_model_too(hub: Hub) -> None:
     ],
 )
 def test_a_bad_body_is_told_where_it_is_wrong(hub: Hub, body: bytes, where: str) -> None:
-    answer = exchange(hub.site, "POST", "/api/rooms/r/greet", body=body, headers={"Content-Type": "application/json"})
+    answer = exchange(
+        hub.site, "POST", "/api/v1/rooms/r/greet", body=body, headers={"Content-Type": "application/json"}
+    )
     assert answer.status == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json["type"] == "urn:meeting:problem:bad-request"
@@ -122,12 +124,12 @@ def test_a_bad_body_is_told_where_it_is_wrong(hub: Hub, body: bytes, where: str)
 
 @pytest.mark.parametrize("kind", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/jsonx"}])
 def test_a_body_that_does_not_say_it_is_json_is_refused(hub: Hub, kind: dict[str, str]) -> None:
-    answer = exchange(hub.site, "POST", "/api/rooms/r/greet", body=b'{"name": "x"}', headers=kind)
+    answer = exchange(hub.site, "POST", "/api/v1/rooms/r/greet", body=b'{"name": "x"}', headers=kind)
     assert (answer.status, answer.json["type"]) == (415, "urn:meeting:problem:media-type")
 
 
 def test_an_error_is_a_problem_with_the_requests_id(hub: Hub) -> None:
-    answer = exchange(hub.site, "POST", "/api/rooms/none/greet", json={"name": "x"})
+    answer = exchange(hub.site, "POST", "/api/v1/rooms/none/greet", json={"name": "x"})
     assert answer.status == 404
     assert answer.json == {
         "type": "urn:meeting:problem:not-found",
@@ -139,18 +141,18 @@ def test_an_error_is_a_problem_with_the_requests_id(hub: Hub) -> None:
 
 
 def test_please_wait_says_how_long(hub: Hub) -> None:
-    answer = exchange(hub.site, "GET", "/api/wait")
+    answer = exchange(hub.site, "GET", "/api/v1/wait")
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
 
 
 def test_an_unknown_path_and_a_wrong_method_are_problems(hub: Hub) -> None:
-    assert exchange(hub.site, "GET", "/api/nothing").json["type"] == "urn:meeting:problem:not-found"
-    answer = exchange(hub.site, "DELETE", "/api/page")
+    assert exchange(hub.site, "GET", "/api/v1/nothing").json["type"] == "urn:meeting:problem:not-found"
+    answer = exchange(hub.site, "DELETE", "/api/v1/page")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
 def test_a_fault_of_ours_is_logged_and_not_shown(hub: Hub, logged_failures: list[Failure]) -> None:
-    answer = exchange(hub.site, "GET", "/api/broken")
+    answer = exchange(hub.site, "GET", "/api/v1/broken")
     assert answer.status == 500
     assert b"hunter2" not in answer.body and b"Zero" not in answer.body
     assert answer.json["request_id"] == answer.headers["X-Request-Id"]
@@ -158,7 +160,7 @@ def test_a_fault_of_ours_is_logged_and_not_shown(hub: Hub, logged_failures: list
     logged_failures.clear()
 
 
-@pytest.mark.parametrize("path", ["/%ff", "/api/%ff/x", "//", "/api//page", "/..", "/api/rooms/%2e%2e/greet"])
+@pytest.mark.parametrize("path", ["/%ff", "/api/v1/%ff/x", "//", "/api//page", "/..", "/api/v1/rooms/%2e%2e/greet"])
 def test_odd_paths_are_answered_with_a_problem(hub: Hub, path: str) -> None:
     answer = exchange(hub.site, "GET", path)
     assert answer.status in (400, 404, 405)
@@ -167,13 +169,13 @@ def test_odd_paths_are_answered_with_a_problem(hub: Hub, path: str) -> None:
 
 def test_a_host_that_is_no_text_is_refused(hub: Hub) -> None:
     connection = Connection(hub.site)
-    connection.send(b"GET /api/page HTTP/1.1\r\nHost: \xff\r\n\r\n")
+    connection.send(b"GET /api/v1/page HTTP/1.1\r\nHost: \xff\r\n\r\n")
     assert connection.answer().status == 400
 
 
 def test_a_handler_goes_on_when_its_client_disconnects(hub: Hub) -> None:
     connection = Connection(hub.site)
-    connection.send(b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.send(b"GET /api/v1/slow HTTP/1.1\r\nHost: x\r\n\r\n")
     connection.transport.loseConnection()
     hub.waiting[0].callback(None)
     assert hub.finished == ["slow"]
@@ -181,7 +183,7 @@ def test_a_handler_goes_on_when_its_client_disconnects(hub: Hub) -> None:
 
 def test_a_handler_that_takes_too_long_is_ended(hub: Hub) -> None:
     connection = Connection(hub.site)
-    connection.send(b"GET /api/slow HTTP/1.1\r\nHost: x\r\n\r\n")
+    connection.send(b"GET /api/v1/slow HTTP/1.1\r\nHost: x\r\n\r\n")
     hub.clock.advance(31)
     answer = connection.answer()
     assert (answer.status, answer.json["type"]) == (504, "urn:meeting:problem:took-too-long")
@@ -189,7 +191,7 @@ def test_a_handler_that_takes_too_long_is_ended(hub: Hub) -> None:
 
 
 def test_a_reply_sets_status_headers_and_cookies(hub: Hub) -> None:
-    answer = exchange(hub.site, "POST", "/api/reply")
+    answer = exchange(hub.site, "POST", "/api/v1/reply")
     assert (answer.status, answer.body, answer.headers["X-Odd"]) == (202, b"raw", "yes")
     cookie = answer.headers["Set-Cookie"].lower()
     for part in ("a=b", "max-age=60", "path=/", "secure", "httponly", "samesite=lax"):
@@ -197,19 +199,19 @@ def test_a_reply_sets_status_headers_and_cookies(hub: Hub) -> None:
 
 
 def test_no_content_has_no_body(hub: Hub) -> None:
-    answer = exchange(hub.site, "DELETE", "/api/thing")
+    answer = exchange(hub.site, "DELETE", "/api/v1/thing")
     assert (answer.status, answer.body, answer.headers["Content-Type"]) == (204, b"", None)
 
 
 def test_a_raw_handler_owns_its_answer(hub: Hub) -> None:
     connection = Connection(hub.site)
-    assert connection.request("GET", "/api/raw").body == b"raw"
-    assert connection.request("GET", "/api/page").status == 200, "the connection goes on"
+    assert connection.request("GET", "/api/v1/raw").body == b"raw"
+    assert connection.request("GET", "/api/v1/page").status == 200, "the connection goes on"
 
 
 def test_a_call_knows_its_client_and_cookies(hub: Hub) -> None:
     cookies = {"Cookie": "meeting_session=abc; other=1", "X-Forwarded-For": "10.9.9.9", "User-Agent": "t"}
-    exchange(hub.site, "POST", "/api/rooms/r/greet", json={"name": "x"}, headers=cookies)
+    exchange(hub.site, "POST", "/api/v1/rooms/r/greet", json={"name": "x"}, headers=cookies)
     call = hub.calls[0]
     assert call.client_address == "192.0.2.7", "nobody's X-Forwarded-For is believed unless a proxy is trusted"
     assert call.cookies["meeting_session"] == "abc"
@@ -220,8 +222,8 @@ def test_a_call_knows_its_client_and_cookies(hub: Hub) -> None:
 def test_openapi_is_valid_and_complete(hub: Hub) -> None:
     document: Any = hub.api.openapi()
     validate(document)
-    greet = document["paths"]["/api/rooms/{room}/greet"]["post"]
+    greet = document["paths"]["/api/v1/rooms/{room}/greet"]["post"]
     assert set(greet["responses"]) == {"200", "400", "404", "409"}
     assert greet["parameters"][0]["name"] == "room"
     assert document["components"]["schemas"]["Greeting"]["additionalProperties"] is False
-    assert document["paths"]["/api/page"]["get"]["parameters"][0]["name"] == "after"
+    assert document["paths"]["/api/v1/page"]["get"]["parameters"][0]["name"] == "after"

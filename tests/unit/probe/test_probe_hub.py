@@ -79,7 +79,7 @@ def test_it_joins_as_a_guest_with_a_device_of_its_own() -> None:
     visit = Visit((200, {}, PLACE))
     assert visit.place.result == Place("wss://sfu.example.com", "t", "guest:1")
     ((path, body),) = visit.door.asked
-    assert path == b"https://meet.example.com/api/meetings/abc-defg-hij/join"
+    assert path == b"https://meet.example.com/api/v1/meetings/abc-defg-hij/join"
     assert body["name"] == "Probe" and len(body["device"]) == 8
     assert visit.clock.getDelayedCalls() == []
 

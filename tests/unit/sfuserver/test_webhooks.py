@@ -22,7 +22,7 @@ from tests.unit.sfuserver.clients import World
 
 SECRET = Secret("a secret for nothing but tests")
 QUEUE = 20
-URL = "https://hub.example/api/webhooks/sfu"
+URL = "https://hub.example/api/v1/webhooks/sfu"
 
 
 @implementer(IAgent)

@@ -123,7 +123,7 @@ const status = () => screen.getByRole("status").textContent;
 
 test("opens the meeting's document at the hub and says that all is saved", async () => {
   const hub = await open();
-  expect(hub.url).toBe("ws://localhost:3000/api/meetings/abc-defg-hij/minutes/sync/abc-defg-hij");
+  expect(hub.url).toBe("ws://localhost:3000/api/v1/meetings/abc-defg-hij/minutes/sync/abc-defg-hij");
   await waitFor(() => expect(status()).toBe("Saved"));
   expect(screen.getByRole("textbox", { name: "Minutes" })).toHaveAttribute("contenteditable", "true");
 });

@@ -20,7 +20,7 @@ const REASONS: Readonly<Record<number, CloseReason>> = { 4403: "read-only", 4413
 /** Where the socket is; y-websocket appends the code once more. */
 export function syncAddress(code: string, page: { protocol: string; host: string }): string {
   const scheme = page.protocol === "http:" ? "ws:" : "wss:";
-  return `${scheme}//${page.host}/api/meetings/${encodeURIComponent(code)}/minutes/sync`;
+  return `${scheme}//${page.host}/api/v1/meetings/${encodeURIComponent(code)}/minutes/sync`;
 }
 
 /** lib0's variable-length number. */

@@ -43,7 +43,7 @@ describe("an upload", () => {
     );
     const kept = await it.upload(picture, (part) => progress.push(part), never);
     expect(kept).toEqual({ href: `/files/${ID}`, name: "plan.png", type: "image/png" });
-    expect(asked).toEqual([["/api/meetings/abc-defg-hij/files", { name: "plan.png", type: "image/png", size: 3 }]]);
+    expect(asked).toEqual([["/api/v1/meetings/abc-defg-hij/files", { name: "plan.png", type: "image/png", size: 3 }]]);
     expect(puts).toEqual([announced.upload.url]);
     expect(progress).toEqual([1]);
   });

@@ -41,7 +41,7 @@ async function json<T>(answer: Promise<Response>): Promise<T> {
   return (await response.json()) as T;
 }
 
-const of = (code: string) => `/api/meetings/${encodeURIComponent(code)}`;
+const of = (code: string) => `/api/v1/meetings/${encodeURIComponent(code)}`;
 
 export function fetchMinutes(code: string, send: Send = browserFetch): Promise<MinutesText> {
   return json(send(`${of(code)}/minutes`));

@@ -1,4 +1,4 @@
-"""/api/sign-in, /api/sign-out, /api/me."""
+"""/api/v1/sign-in, /api/v1/sign-out, /api/v1/me."""
 
 from typing import Annotated
 
@@ -87,7 +87,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
 
     @api.route(
         "POST",
-        "/api/sign-in/codes",
+        "/api/v1/sign-in/codes",
         body=CodeRequest,
         answer=CodeAnswer,
         status=202,
@@ -102,7 +102,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
 
     @api.route(
         "POST",
-        "/api/sign-in",
+        "/api/v1/sign-in",
         body=SignInRequest,
         answer=SignInAnswer,
         summary="Sign in with a code.",
@@ -115,13 +115,13 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         answer = SignInAnswer(person=PersonAnswer.model_validate(person))
         return Reply(200, answer, cookies=[callers.session_cookie(call, cookie)])
 
-    @api.route("POST", "/api/sign-out", status=204, summary="End the session.", errors=(Forbidden,), tags=tags)
+    @api.route("POST", "/api/v1/sign-out", status=204, summary="End the session.", errors=(Forbidden,), tags=tags)
     async def sign_out(call: Call) -> Reply:
         callers.check_origin(call)
         await accounts.sign_out(call.cookies.get(COOKIE, ""))
         return Reply(204, cookies=[callers.no_cookie(call)])
 
-    @api.route("GET", "/api/me", answer=MeAnswer, summary="Who is calling.", tags=tags)
+    @api.route("GET", "/api/v1/me", answer=MeAnswer, summary="Who is calling.", tags=tags)
     async def get_me(call: Call) -> Reply:
         caller = await callers.caller(call)
         answer = MeAnswer(
@@ -135,7 +135,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
 
     @api.route(
         "PATCH",
-        "/api/me",
+        "/api/v1/me",
         body=MeChanges,
         answer=PersonAnswer,
         summary="Change one's name, time zone or language.",

@@ -1,4 +1,4 @@
-"""/api/daemons/heartbeat: how servers register (docs/protocols/registration.md)."""
+"""/api/v1/daemons/heartbeat: how servers register (docs/protocols/registration.md)."""
 
 from twisted.internet.interfaces import IReactorTime
 

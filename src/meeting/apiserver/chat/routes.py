@@ -1,4 +1,4 @@
-"""/api/meetings/<code>/chat."""
+"""/api/v1/meetings/<code>/chat."""
 
 from datetime import datetime
 
@@ -58,7 +58,7 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
 
     @api.route(
         "GET",
-        "/api/meetings/<code>/chat",
+        "/api/v1/meetings/<code>/chat",
         query=After,
         answer=ChatList,
         summary="The chat of a meeting.",
@@ -71,7 +71,7 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
 
     @api.route(
         "POST",
-        "/api/meetings/<code>/chat",
+        "/api/v1/meetings/<code>/chat",
         body=ChatRequest,
         answer=ChatMessage,
         status=201,

@@ -1,4 +1,4 @@
-"""/mailbox and /api/demo/mails: the mails of a demo, which sends none."""
+"""/mailbox and /api/v1/demo/mails: the mails of a demo, which sends none."""
 
 from datetime import datetime
 
@@ -39,6 +39,6 @@ def add_routes(api: Api, mail: Mail) -> None:
         }
         return Reply(200, page.encode(), headers)
 
-    @api.route("GET", "/api/demo/mails", answer=KeptMails, summary="The mails of this demo.", tags=("demo",))
+    @api.route("GET", "/api/v1/demo/mails", answer=KeptMails, summary="The mails of this demo.", tags=("demo",))
     async def list_mails(call: Call) -> KeptMails:
         return KeptMails(mails=[KeptMailAnswer.model_validate(each) for each in await mail.kept()])

@@ -1,4 +1,4 @@
-"""/api/meetings: making, finding, changing, joining and ending meetings."""
+"""/api/v1/meetings: making, finding, changing, joining and ending meetings."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -167,7 +167,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "GET",
-        "/api/meetings",
+        "/api/v1/meetings",
         query=When,
         answer=MeetingList,
         summary="The meetings one owns, is invited to or has joined.",
@@ -181,7 +181,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "POST",
-        "/api/meetings",
+        "/api/v1/meetings",
         body=MeetingRequest,
         answer=MeetingAnswer,
         status=201,
@@ -202,7 +202,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "GET",
-        "/api/meetings/<code>",
+        "/api/v1/meetings/<code>",
         answer=MeetingView,
         summary="A meeting; only its face for those who merely have the link.",
         errors=(NotFound, TooManyRequests),
@@ -217,7 +217,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "PATCH",
-        "/api/meetings/<code>",
+        "/api/v1/meetings/<code>",
         body=MeetingChanges,
         answer=MeetingAnswer,
         summary="Change a meeting of one's own.",
@@ -231,7 +231,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "DELETE",
-        "/api/meetings/<code>",
+        "/api/v1/meetings/<code>",
         status=204,
         summary="Cancel a scheduled meeting of one's own.",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),
@@ -243,7 +243,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "POST",
-        "/api/meetings/<code>/join",
+        "/api/v1/meetings/<code>/join",
         body=JoinRequest,
         answer=JoinAnswer,
         summary="Get an access token for a meeting's room.",
@@ -267,7 +267,7 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
 
     @api.route(
         "POST",
-        "/api/meetings/<code>/end",
+        "/api/v1/meetings/<code>/end",
         status=204,
         summary="End a meeting of one's own for all.",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),

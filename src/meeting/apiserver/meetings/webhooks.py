@@ -1,4 +1,4 @@
-"""/api/webhooks/sfu: what the sfuservers report about their rooms, as LiveKit's webhooks.
+"""/api/v1/webhooks/sfu: what the sfuservers report about their rooms, as LiveKit's webhooks.
 
 A report is a `WebhookEvent` in JSON; its Authorization header is a JWT of the access-token key whose claim `sha256` is
 the base64 of the body's SHA-256, so that neither can be exchanged.
@@ -89,7 +89,7 @@ def add_routes(api: Api, presence: Presence, token_key: str, clock: IReactorTime
 
     @api.route(
         "POST",
-        "/api/webhooks/sfu",
+        "/api/v1/webhooks/sfu",
         summary="A report of an sfuserver (LiveKit webhook).",
         errors=(BadSignature, BadRequest),
         tags=("daemons",),

@@ -1,4 +1,4 @@
-"""/api/meetings/<code>/minutes, /api/meetings/<code>/files, /files/<id>."""
+"""/api/v1/meetings/<code>/minutes, /api/v1/meetings/<code>/files, /files/<id>."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -78,7 +78,7 @@ def add_routes(
 
     @api.route(
         "GET",
-        "/api/meetings/<code>/minutes",
+        "/api/v1/meetings/<code>/minutes",
         answer=MinutesAnswer,
         summary="The minutes as they stand, also after the meeting.",
         errors=errors,
@@ -92,7 +92,7 @@ def add_routes(
 
     @api.route(
         "GET",
-        "/api/meetings/<code>/minutes/sync/<room>",
+        "/api/v1/meetings/<code>/minutes/sync/<room>",
         summary="Write together: a WebSocket that speaks y-websocket's protocol. `room` is the code again.",
         errors=(*errors, UpgradeNeeded),
         tags=tags,
@@ -108,7 +108,7 @@ def add_routes(
 
     @api.route(
         "POST",
-        "/api/meetings/<code>/files",
+        "/api/v1/meetings/<code>/files",
         body=FileRequest,
         answer=FileAnswer,
         status=201,

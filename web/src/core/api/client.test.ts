@@ -16,13 +16,13 @@ describe("a call", () => {
   test("sends JSON and reads JSON", async () => {
     const { hub, sent } = answering(Response.json({ expires_in: 600 }, { status: 202 }));
     expect(await hub.requestCode("a@x.org")).toEqual({ expires_in: 600 });
-    expect(sent[0]).toMatchObject({ input: "/api/sign-in/codes", init: { method: "POST", body: '{"email":"a@x.org"}' } });
+    expect(sent[0]).toMatchObject({ input: "/api/v1/sign-in/codes", init: { method: "POST", body: '{"email":"a@x.org"}' } });
   });
 
   test("takes no code for a path", async () => {
     const { hub, sent } = answering(Response.json({}));
     await hub.meeting("../me");
-    expect(sent[0]?.input).toBe("/api/meetings/..%2Fme");
+    expect(sent[0]?.input).toBe("/api/v1/meetings/..%2Fme");
   });
 
   test("refused with a problem says its kind and what belongs to it", async () => {

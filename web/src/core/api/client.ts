@@ -48,17 +48,17 @@ export function createHub(send: Fetch): Hub {
     }
   }
 
-  const of = (code: string) => `/api/meetings/${encodeURIComponent(code)}`;
+  const of = (code: string) => `/api/v1/meetings/${encodeURIComponent(code)}`;
   return {
-    me: () => call("GET", "/api/me"),
-    changeMe: (change) => call("PATCH", "/api/me", change),
-    requestCode: (email) => call("POST", "/api/sign-in/codes", { email }),
-    signIn: (email, code) => call("POST", "/api/sign-in", { email, code }),
-    signOut: () => call("POST", "/api/sign-out"),
-    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/meetings?when=${when}`)).meetings,
+    me: () => call("GET", "/api/v1/me"),
+    changeMe: (change) => call("PATCH", "/api/v1/me", change),
+    requestCode: (email) => call("POST", "/api/v1/sign-in/codes", { email }),
+    signIn: (email, code) => call("POST", "/api/v1/sign-in", { email, code }),
+    signOut: () => call("POST", "/api/v1/sign-out"),
+    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/v1/meetings?when=${when}`)).meetings,
     meeting: (code) => call("GET", of(code)),
-    openInstant: () => call("POST", "/api/meetings", { kind: "instant" }),
-    schedule: (request) => call("POST", "/api/meetings", { kind: "scheduled", ...request }),
+    openInstant: () => call("POST", "/api/v1/meetings", { kind: "instant" }),
+    schedule: (request) => call("POST", "/api/v1/meetings", { kind: "scheduled", ...request }),
     change: (code, change) => call("PATCH", of(code), change),
     cancel: (code) => call("DELETE", of(code)),
     join: (code, device, name) => call("POST", `${of(code)}/join`, name === undefined ? { device } : { device, name }),

@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/daemons/heartbeat": {
+    "/api/v1/daemons/heartbeat": {
         parameters: {
             query?: never;
             header?: never;
@@ -22,7 +22,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/demo/mails": {
+    "/api/v1/demo/mails": {
         parameters: {
             query?: never;
             header?: never;
@@ -39,7 +39,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/me": {
+    "/api/v1/me": {
         parameters: {
             query?: never;
             header?: never;
@@ -57,7 +57,7 @@ export interface paths {
         patch: operations["change_me"];
         trace?: never;
     };
-    "/api/meetings": {
+    "/api/v1/meetings": {
         parameters: {
             query?: never;
             header?: never;
@@ -75,7 +75,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}": {
+    "/api/v1/meetings/{code}": {
         parameters: {
             query?: never;
             header?: never;
@@ -94,7 +94,7 @@ export interface paths {
         patch: operations["change_meeting"];
         trace?: never;
     };
-    "/api/meetings/{code}/chat": {
+    "/api/v1/meetings/{code}/chat": {
         parameters: {
             query?: never;
             header?: never;
@@ -112,7 +112,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}/end": {
+    "/api/v1/meetings/{code}/end": {
         parameters: {
             query?: never;
             header?: never;
@@ -129,7 +129,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}/files": {
+    "/api/v1/meetings/{code}/files": {
         parameters: {
             query?: never;
             header?: never;
@@ -146,7 +146,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}/join": {
+    "/api/v1/meetings/{code}/join": {
         parameters: {
             query?: never;
             header?: never;
@@ -163,7 +163,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}/minutes": {
+    "/api/v1/meetings/{code}/minutes": {
         parameters: {
             query?: never;
             header?: never;
@@ -180,7 +180,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/meetings/{code}/minutes/sync/{room}": {
+    "/api/v1/meetings/{code}/minutes/sync/{room}": {
         parameters: {
             query?: never;
             header?: never;
@@ -197,7 +197,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/openapi.json": {
+    "/api/v1/openapi.json": {
         parameters: {
             query?: never;
             header?: never;
@@ -214,7 +214,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sign-in": {
+    "/api/v1/sign-in": {
         parameters: {
             query?: never;
             header?: never;
@@ -231,7 +231,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sign-in/codes": {
+    "/api/v1/sign-in/codes": {
         parameters: {
             query?: never;
             header?: never;
@@ -248,7 +248,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/sign-out": {
+    "/api/v1/sign-out": {
         parameters: {
             query?: never;
             header?: never;
@@ -265,7 +265,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/webhooks/sfu": {
+    "/api/v1/webhooks/sfu": {
         parameters: {
             query?: never;
             header?: never;
