@@ -65,7 +65,7 @@ function firstState(): State {
 function answer(state: State, method: string, path: string, body: Record<string, unknown>): Answer {
   const [route, query = ""] = path.split("?");
   const call = `${method} ${route}`;
-  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en" };
+  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en", administrator: false };
   if (call === "GET /api/me") {
     const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true } };
     return { status: 200, body: me };

@@ -17,7 +17,7 @@ from twisted.web.resource import IResource
 
 from meeting.apiserver.accounts import routes as people_routes
 from meeting.apiserver.accounts.callers import Callers
-from meeting.apiserver.accounts.use_cases import Accounts
+from meeting.apiserver.accounts.use_cases import Accounts, appoint
 from meeting.apiserver.allocation import routes as daemon_routes
 from meeting.apiserver.allocation.external import ExternalAllocator
 from meeting.apiserver.allocation.use_cases import Allocation
@@ -77,10 +77,16 @@ class ApiServer(MultiService):
 
         # What all subjects stand on.
         metrics = Metrics()
+        administrators = frozenset(settings["administrator"])
+
+        async def prepare(database: Database) -> None:
+            await migrate(database, clock)
+            await database.transact(appoint, administrators)
+
         self.database = Database(
             database_url(settings),
             reactor,
-            prepare=partial(migrate, clock=clock),
+            prepare=lambda database: Deferred.fromCoroutine(prepare(database)),
             connections=settings["databaseConnections"],
             threads=threads,
             metrics=metrics,
@@ -105,6 +111,7 @@ class ApiServer(MultiService):
             mail,
             secret.key("sign-in-code"),
             allowed_domains=frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"]),
+            administrators=administrators,
         )
         allocator = None
         if settings["allocateserver"]:

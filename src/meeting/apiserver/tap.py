@@ -7,6 +7,17 @@ from meeting.daemon import options as shared
 from meeting.daemon.options import DaemonOptions, Flag
 
 
+def email(text: str) -> str:
+    """An e-mail address, in the one form the hub compares it in."""
+    from meeting.apiserver.accounts.rules import normal_email  # `--help` need not wait for what this imports
+    from meeting.daemon.errors import BadRequest
+
+    try:
+        return normal_email(text)
+    except BadRequest:
+        raise ValueError("write an address, for example ada@example.com") from None
+
+
 class Options(DaemonOptions):
     """The hub's options."""
 
@@ -45,6 +56,12 @@ class Options(DaemonOptions):
         ),
         Flag("allocateTimeout", "how long the allocateserver may take to answer", "10s", shared.seconds),
         Flag("allowedDomain", "a domain whose addresses may sign in; without: any", repeatable=True),
+        Flag(
+            "administrator",
+            "the address of somebody who administers this hub; who was once named stays one",
+            convert=email,
+            repeatable=True,
+        ),
         Flag("maxMinutesSize", "most that the minutes of one meeting may hold", "15MB", shared.size),
         Flag(
             "maxFileSize",

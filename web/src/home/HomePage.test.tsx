@@ -6,7 +6,7 @@ import { accessible, show } from "../testing/show.tsx";
 import { HomePage } from "./HomePage.tsx";
 
 const me: Me = {
-  person: { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en" },
+  person: { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en", administrator: false },
   guest: null,
   server: { name: "Meeting", version: "1", demo: false },
 };

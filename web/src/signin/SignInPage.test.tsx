@@ -7,7 +7,7 @@ import { accessible, show } from "../testing/show.tsx";
 import { SignInPage } from "./SignInPage.tsx";
 
 const nobody: Me = { person: null, guest: null, server: { name: "Meeting", version: "1", demo: false } };
-const ada: Person = { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en" };
+const ada: Person = { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en", administrator: false };
 
 async function askForCode(hub: Parameters<typeof show>[1]) {
   const user = userEvent.setup();

@@ -42,6 +42,13 @@ class Callers:
             raise SignInNeeded()
         return caller.person
 
+    async def administrator(self, call: Call) -> Person:
+        """The administrator who is calling; raises SignInNeeded for nobody known, Forbidden for anyone else."""
+        person = await self.person(call)
+        if not person.administrator:
+            raise Forbidden("Only administrators of this server may do this.")
+        return person
+
     def check_origin(self, call: Call) -> None:
         """Raises WrongOrigin when a request that may change something, or opens a WebSocket, is not from a page of
         ours.

@@ -42,6 +42,7 @@ class PersonAnswer(Answer):
     name: str
     zone: str
     language: str
+    administrator: bool
 
 
 class SignInAnswer(BaseModel):

@@ -1,6 +1,6 @@
 """People, the codes and sessions that say who someone is, guests, and the counters that limit tries."""
 
-from sqlalchemy import Column, ForeignKey, Integer, SmallInteger, String
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, SmallInteger, String, false
 
 from meeting.apiserver.schema import Digest, Email, Id, Moment, table
 
@@ -12,6 +12,7 @@ person = table(
     Column("zone", String(64), nullable=False),
     Column("language", String(16), nullable=False),
     Column("created_at", Moment, nullable=False),
+    Column("administrator", Boolean(create_constraint=False), nullable=False, server_default=false()),
 )
 
 #: Someone without an account, let into one meeting by its link.

@@ -41,6 +41,8 @@ class Person:
     name: str
     zone: str
     language: str
+    #: Whether they administer this hub.
+    administrator: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,18 @@ class Accounts:
         key: bytes,
         *,
         allowed_domains: frozenset[str] = frozenset(),
+        administrators: frozenset[str] = frozenset(),
     ) -> None:
-        """`key`: the secret's key of the purpose `sign-in-code`, under which codes and cookies are stored as HMACs."""
+        """`key`: the secret's key of the purpose `sign-in-code`, under which codes and cookies are stored as HMACs.
+
+        `administrators`: the addresses, as `rules.normal_email` writes them, of those who are made administrators.
+        """
         self._database = database
         self._clock = clock
         self._mail = mail
         self._key = key
         self._allowed_domains = allowed_domains
+        self._administrators = administrators
 
     # -- signing in -------------------------------------------------------------------------------------------------
 
@@ -166,6 +173,8 @@ class Accounts:
                 language="en",
                 created_at=now,
             )
+            if email in self._administrators:
+                appoint(transaction, frozenset({email}))
             someone = _person(transaction.execute(select(person).where(person.c.email == email)).one())
             self._open_session(transaction, cookie, now, now + rules.SESSION_LIFETIME, person_id=someone.id)
             return someone
@@ -253,6 +262,12 @@ def count(transaction: Connection, limit: rules.Limit, whom: str, now: datetime,
     return max(1.0, (row.until - now).total_seconds()) if row._mapping["count"] > limit.count else 0.0
 
 
+def appoint(transaction: Connection, administrators: frozenset[str]) -> None:
+    """Make the people with these addresses administrators. Those who are no longer named stay what they are."""
+    if administrators:
+        transaction.execute(update(person).where(person.c.email.in_(administrators)).values(administrator=True))
+
+
 def people_by_id(transaction: Connection, ids: set[str]) -> dict[str, Person]:
     """The people with these ids, by id; in one query."""
     if not ids:
@@ -266,7 +281,7 @@ def _refuse(wait: float, why: str) -> None:
 
 
 def _person(row: Row[tuple[object, ...]]) -> Person:
-    return Person(row.id, row.email, row.name, row.zone, row.language)
+    return Person(row.id, row.email, row.name, row.zone, row.language, row.administrator)
 
 
 def _find_session(transaction: Connection, digest: bytes, now: datetime) -> tuple[Caller, datetime]:

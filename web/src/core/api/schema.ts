@@ -791,6 +791,8 @@ export interface components {
          * @description Someone with an account, as they see themselves.
          */
         PersonAnswer: {
+            /** Administrator */
+            administrator: boolean;
             /** Email */
             email: string;
             /** Id */
