@@ -17,7 +17,7 @@ from meeting.daemon.observe import Metrics, Readiness, status_resource
 from meeting.daemon.options import DaemonOptions
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import RequestVerifier, Secret
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 TRY_AGAIN_AFTER = 5.0
 LONGEST_MEETING = 31 * 24 * 3600
@@ -63,8 +63,10 @@ class AllocateServer(MultiService):
         self._held = self.metrics.gauge("meeting_allocations_held", "Servers held.", ["kind"])
 
         api = Api("meeting allocateserver", version("meeting"), reactor=reactor)
+        callers = Who.PUBLIC if self._verifier is None else Who.DAEMON
         for path in ("/allocate", "/"):
-            api.route("GET", path, query=Question, answer=Answer, errors=(PleaseWait, BadRequest))(self._allocate)
+            declare = api.route("GET", path, callers=callers, query=Question, answer=Answer, errors=(PleaseWait,))
+            declare(self._allocate)
         self.resource: IResource = api.resource
         self.status: IResource = status_resource(self.metrics, lambda: Readiness(True), self._dump)
 

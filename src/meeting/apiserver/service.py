@@ -49,7 +49,7 @@ from meeting.apiserver.static import WebClient
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
 from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
 from meeting.daemon.secret import Secret
-from meeting.daemon.web import Api, Call, Reply, Tree
+from meeting.daemon.web import Api, Call, Reply, Tree, Who
 
 #: Seconds between two looks for rooms whose server died, and between two sweeps of what is over.
 PRESENCE_INTERVAL = 5.0
@@ -145,8 +145,8 @@ class ApiServer(MultiService):
         files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
 
         # Their HTTP face.
-        api = Api("meeting", release, reactor=reactor)
         callers = Callers(accounts, public_url)
+        api = Api("meeting", release, gate=callers, reactor=reactor)
         server = people_routes.ServerAnswer(name="meeting", version=release, demo=settings["demo"])
         people_routes.add_routes(api, accounts, callers, server)
         meeting_routes.add_routes(api, meetings, joining, callers)
@@ -241,7 +241,7 @@ def file_limits(settings: Mapping[str, Any]) -> FileLimits:
 
 
 def _add_openapi(api: Api) -> None:
-    @api.route("GET", "/api/v1/openapi.json", summary="This document.", tags=("server",))
+    @api.route("GET", "/api/v1/openapi.json", callers=Who.PUBLIC, summary="This document.", tags=("server",))
     async def get_openapi(call: Call) -> Reply:
         return Reply(
             200, _Document.model_construct(**api.openapi()), {"Content-Type": "application/vnd.oai.openapi+json"}

@@ -1,15 +1,30 @@
-"""The OpenAPI 3.1 document of an Api, made from its routes and their pydantic models."""
+"""The OpenAPI 3.1 document of an Api, made from its routes and their pydantic models.
+
+Beside what the specification has, an operation carries its declaration: `x-callers` (the words of `route.Who`),
+`x-audit` and `x-limit` (calls in a minute of one caller).
+"""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from meeting.daemon.errors import BadRequest, MeetingError
+from meeting.daemon.call import UnsupportedMediaType
+from meeting.daemon.errors import (
+    BadRequest,
+    BadSignature,
+    Forbidden,
+    MeetingError,
+    NotFound,
+    PleaseWait,
+    SignInNeeded,
+    TooLarge,
+    TooManyRequests,
+)
+from meeting.daemon.route import Route, Who
 
 _VARIABLE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^>]*\))?:)?(?P<name>[a-zA-Z_]+)>")
 _REFERENCE = "#/components/schemas/{model}"
@@ -24,24 +39,39 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "description": "of `bad-request`: each place with what is wrong there",
+            "items": {
+                "type": "object",
+                "required": ["where", "what"],
+                "properties": {"where": {"type": "string"}, "what": {"type": "string"}},
+            },
+        },
     },
 }
 
-
-@dataclass(frozen=True)
-class Route:
-    """One declared route; the fields are the arguments of `Api.route`."""
-
-    method: str
-    path: str
-    body: type[BaseModel] | None
-    query: type[BaseModel] | None
-    answer: type[BaseModel] | None
-    status: int
-    summary: str
-    errors: tuple[type[MeetingError], ...]
-    tags: tuple[str, ...]
-    handler: Callable[..., Awaitable[Any]]
+#: How someone says who they are.
+SECURITY: dict[str, dict[str, Any]] = {
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "meeting_session",
+        "description": "A browser's session. What changes something must come from a page of this server (`Origin`).",
+    },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "mtg_…",
+        "description": "An API token, made on the account page or by `POST /api/v1/tokens`; it has scopes.",
+    },
+    "daemon": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "A server's signature (docs/protocols/tokens.md).",
+    },
+}
 
 
 def document(title: str, version: str, routes: Sequence[Route]) -> dict[str, Any]:
@@ -61,19 +91,24 @@ def document(title: str, version: str, routes: Sequence[Route]) -> dict[str, Any
 
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        operations = paths.setdefault(_VARIABLE.sub(r"{\g<name>}", route.path), {})
+        operations = paths.setdefault(openapi_path(route.path), {})
         operations[route.method.lower()] = _operation(route, references, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {"schemas": schemas, "securitySchemes": SECURITY},
     }
 
 
+def openapi_path(path: str) -> str:
+    """Werkzeug's `/m/<code>` as OpenAPI's `/m/{code}`."""
+    return _VARIABLE.sub(r"{\g<name>}", path)
+
+
 def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[str, Any]:
-    parameters = [
-        {"name": found["name"], "in": "path", "required": True, "schema": {"type": _path_type(found["converter"])}}
+    parameters: list[dict[str, Any]] = [
+        {"name": found["name"], "in": "path", "required": True, "schema": _path_schema(found["converter"])}
         for found in _VARIABLE.finditer(route.path)
     ]
     if route.query is not None:
@@ -90,7 +125,9 @@ def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[s
     operation: dict[str, Any] = {
         "operationId": route.handler.__name__,
         "summary": route.summary,
+        "security": _security(route),
         "responses": {str(route.status): success, **_problems(route)},
+        "x-callers": route.callers.words,
     }
     if route.tags:
         operation["tags"] = list(route.tags)
@@ -99,7 +136,21 @@ def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[s
     if route.body is not None:
         schema = references[(route.body, "validation")]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    if route.audit is not None:
+        operation["x-audit"] = route.audit
+    if route.limit is not None:
+        operation["x-limit"] = route.limit
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """One of these is enough (OpenAPI 3.1, section 4.8.30); the empty one: nothing is needed."""
+    if route.callers == Who.DAEMON:
+        return [{"daemon": []}]
+    ways: list[dict[str, list[str]]] = [{"session": []}]
+    if route.scope is not None:
+        ways.append({"token": [route.scope]})
+    return [{}, *ways] if route.is_public else ways
 
 
 def _definition(schemas: dict[str, Any], reference: Any) -> dict[str, Any]:
@@ -108,19 +159,41 @@ def _definition(schemas: dict[str, Any], reference: Any) -> dict[str, Any]:
 
 
 def _problems(route: Route) -> dict[str, Any]:
-    """One answer for each status that the route's errors have; several problems may share a status."""
-    kinds: set[type[MeetingError]] = set(route.errors)
-    if route.body is not None or route.query is not None:
+    """One answer for each status that the route's errors have, and those that any route may; several problems may
+    share a status.
+    """
+    kinds: set[type[MeetingError]] = {*route.errors, PleaseWait}
+    if route.callers == Who.DAEMON:
+        kinds.add(BadSignature)
+    else:
+        kinds |= {Forbidden, SignInNeeded, TooManyRequests}  # a token that is none is told so on public routes, too
+    if _VARIABLE.search(route.path):
+        kinds |= {BadRequest, NotFound}
+    if route.query is not None:
         kinds.add(BadRequest)
-    by_status: dict[int, list[str]] = {}
+    if route.body is not None:
+        kinds |= {BadRequest, UnsupportedMediaType, TooLarge}
+    by_status: dict[int, list[type[MeetingError]]] = {}
     for kind in sorted(kinds, key=lambda kind: (kind.status, kind.problem)):
-        by_status.setdefault(kind.status, []).append(f"`{kind.problem}`: {kind.title}")
+        by_status.setdefault(kind.status, []).append(kind)
     schema = {"$ref": _REFERENCE.format(model="Problem")}
     return {
-        str(status): {"description": " ".join(texts), "content": {"application/problem+json": {"schema": schema}}}
-        for status, texts in by_status.items()
+        str(status): {
+            "description": " ".join(f"`{kind.problem}`: {kind.title}" for kind in sharing),
+            "content": {
+                "application/problem+json": {
+                    "schema": schema,
+                    "examples": {kind.problem: {"value": _example(kind)} for kind in sharing},
+                }
+            },
+        }
+        for status, sharing in by_status.items()
     }
 
 
-def _path_type(converter: str | None) -> str:
-    return {"int": "integer", "float": "number"}.get(converter or "", "string")
+def _example(kind: type[MeetingError]) -> dict[str, Any]:
+    return {"type": f"urn:meeting:problem:{kind.problem}", "title": kind.title, "status": kind.status}
+
+
+def _path_schema(converter: str | None) -> dict[str, Any]:
+    return {"type": {"int": "integer", "float": "number"}.get(converter or "", "string")}

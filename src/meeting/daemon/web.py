@@ -1,23 +1,25 @@
 """The Klein application that every daemon builds on: routes with models in and out, errors as problem+json, OpenAPI.
 
-    api = Api("meeting hub", version, reactor=reactor)
+    api = Api("meeting hub", version, gate=callers, reactor=reactor)
 
-    @api.route("POST", "/api/v1/meetings/<code>/join", body=JoinRequest, answer=JoinAnswer, summary="Join a meeting.",
-               errors=(NotFound, PleaseWait), tags=("meetings",))
+    @api.route("POST", "/api/v1/meetings/<code>/join", callers=Who.PUBLIC, scope="meetings:join", audit="meeting.join",
+               body=JoinRequest, answer=JoinAnswer, summary="Join a meeting.", errors=(NotFound, PleaseWait),
+               tags=("meetings",))
     async def join(call: Call, body: JoinRequest, code: str) -> JoinAnswer: ...
+
+Who may call a route is declared with it (`meeting.daemon.route`), and the gate asks before anything of the body is
+read. What depends on the thing that the path names (is this the meeting's host?) the handler's use case decides.
 
 A handler goes on when its client disconnects: what it had begun to write down is not left half done. It ends after
 `Limits.request_time`.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
 from klein import Klein
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -26,11 +28,13 @@ from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from werkzeug.exceptions import HTTPException
 
+from meeting.daemon.call import Call, Cookie, Reply, arguments, call_of
 from meeting.daemon.errors import BadRequest, MeetingError, NotFound, TooManyRequests
-from meeting.daemon.openapi import Route, document
+from meeting.daemon.openapi import document
+from meeting.daemon.route import Route, Who
 from meeting.daemon.site import Limits, Tree, site, write_problem
 
-__all__ = ["Api", "Call", "Cookie", "Limits", "Reply", "Tree", "site", "write_problem"]
+__all__ = ["Api", "Call", "Cookie", "Done", "Gate", "Limits", "Reply", "Tree", "Who", "site", "write_problem"]
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
@@ -43,14 +47,6 @@ class MethodNotAllowed(MeetingError):
     title = "This cannot be done here."
 
 
-class UnsupportedMediaType(MeetingError):
-    """The body is not JSON, or does not say so."""
-
-    status = 415
-    problem = "media-type"
-    title = "The body has to be JSON, sent as application/json."
-
-
 class TookTooLong(MeetingError):
     """The handler did not answer in time."""
 
@@ -59,47 +55,28 @@ class TookTooLong(MeetingError):
     title = "This took too long here; please try again."
 
 
-@dataclass(frozen=True)
-class Cookie:
-    """A cookie to set. `max_age` in seconds; None: until the browser closes, 0: delete it."""
+class Gate(Protocol):
+    """What stands before every handler."""
 
-    name: str
-    value: str
-    max_age: int | None = None
-    path: str = "/"
-    http_only: bool = True
-    secure: bool = False
-    same_site: str = "lax"
+    async def enter(self, route: Route, call: Call) -> Any:
+        """Who is calling: becomes `Call.caller`. Raises what keeps them out (SignInNeeded, Forbidden, …)."""
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer that is more than a model and the route's status."""
+class Done:
+    """What a call to a route with an audit word came to."""
 
+    route: Route
+    call: Call
+    variables: Mapping[str, Any]
+    """Of the path."""
     status: int
-    body: bytes | BaseModel | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cookies: Sequence[Cookie] = ()
+    answer: bytes | BaseModel | None = None
+    problem: str | None = None
+    """The problem's word, where the call was refused."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One request, as a handler sees it."""
-
-    request: Any
-    """The `twisted.web.iweb.IRequest` itself."""
-    id: str
-    """The request's id, in the logs and in `X-Request-Id`."""
-    client_address: str
-    """Who asks, looking through trusted proxies."""
-    cookies: Mapping[str, str]
-    url_root: str
-    """`https://host[:port]`, as the client addressed us."""
-
-    def header(self, name: str) -> str | None:
-        """A header's value (the last, if it was sent several times)."""
-        value: str | None = self.request.getHeader(name)
-        return value
+Witness = Callable[[Done], Awaitable[None]]
 
 
 class Api:
@@ -107,12 +84,26 @@ class Api:
 
     _log = Logger()
 
-    def __init__(self, title: str, version: str, *, limits: Limits | None = None, reactor: Any) -> None:
+    def __init__(
+        self,
+        title: str,
+        version: str,
+        *,
+        reactor: Any,
+        limits: Limits | None = None,
+        gate: Gate | None = None,
+        witness: Witness | None = None,
+    ) -> None:
+        """`gate`: without one, everybody may call everything. `witness` hears of each call to a route with an audit
+        word, done or refused, before it is answered.
+        """
         self.title = title
         self.version = version
+        self.routes: list[Route] = []
         self._limits = limits or Limits()
         self._clock = IReactorTime(reactor)
-        self._routes: list[Route] = []
+        self._gate = gate
+        self._witness = witness
         self._app = Klein()
         self._app.url_map.strict_slashes = False
         self._app.url_map.merge_slashes = False
@@ -124,6 +115,10 @@ class Api:
         method: str,
         path: str,
         *,
+        callers: Who,
+        scope: str | None = None,
+        limit: int | None = None,
+        audit: str | None = None,
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
         answer: type[BaseModel] | None = None,
@@ -135,25 +130,41 @@ class Api:
     ) -> Callable[[Handler], Handler]:
         """Declare a route. `path` is Werkzeug's (`/m/<code>`); its variables, `body` and `query` become keywords.
 
-        `raw`: the handler owns `call.request` and finishes it; what it returns is ignored.
+        `callers`, `scope`, `limit`, `audit`: as `Route` has them. `raw`: the handler owns `call.request` and finishes
+        it; what it returns is ignored.
         """
 
         def declare(handler: Handler) -> Handler:
-            route = Route(method, path, body, query, answer, status, summary, tuple(errors), tuple(tags), handler)
+            route = Route(
+                method=method,
+                path=path,
+                handler=handler,
+                callers=callers,
+                scope=scope,
+                limit=limit,
+                audit=audit,
+                body=body,
+                query=query,
+                answer=answer,
+                status=status,
+                summary=summary,
+                errors=tuple(errors),
+                tags=tuple(tags),
+            )
 
             def endpoint(request: Any, **variables: Any) -> Any:
                 return self._serve_raw(route, request, variables) if raw else self._serve(route, request, variables)
 
             endpoint.__name__ = f"{method} {path}"
             self._app.route(path, methods=[method])(endpoint)
-            self._routes.append(route)
+            self.routes.append(route)
             return handler
 
         return declare
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI 3.1 document, made from the routes."""
-        return document(self.title, self.version, self._routes)
+        return document(self.title, self.version, self.routes)
 
     def _serve(self, route: Route, request: Any, variables: dict[str, Any]) -> Deferred[bytes]:
         running = Deferred.fromCoroutine(self._answer(route, request, variables))
@@ -163,7 +174,8 @@ class Api:
         finished: Deferred[None] = request.notifyFinish().addErrback(lambda _: None)
 
         async def own() -> bytes:
-            await route.handler(_call(request), **_arguments(route, request), **variables)
+            call = await self._enter(route, call_of(request))
+            await route.handler(call, **arguments(route, request), **variables)
             # Klein finishes a request whose handler has returned; so it hears of the return after the end.
             await finished
             return b""
@@ -171,32 +183,21 @@ class Api:
         return self._shielded(Deferred.fromCoroutine(own()), request)
 
     async def _answer(self, route: Route, request: Any, variables: dict[str, Any]) -> bytes:
-        result = await route.handler(_call(request), **_arguments(route, request), **variables)
+        call = call_of(request)
+        try:
+            call = await self._enter(route, call)
+            result = await route.handler(call, **arguments(route, request), **variables)
+        except MeetingError as error:
+            if route.audit and self._witness is not None and error.status < 500:
+                await self._witness(Done(route, call, variables, error.status, problem=error.problem))
+            raise
         reply = result if isinstance(result, Reply) else Reply(route.status, result)
-        request.setResponseCode(reply.status)
-        request.setHeader(b"Cache-Control", b"no-store")
-        if isinstance(reply.body, BaseModel):
-            content = reply.body.model_dump_json().encode()
-            request.setHeader(b"Content-Type", b"application/json")
-        else:
-            content = reply.body or b""
-            if content:
-                request.setHeader(b"Content-Type", b"application/octet-stream")
-        for name, value in reply.headers.items():
-            request.setHeader(name.encode("ascii"), value.encode())
-        for cookie in reply.cookies:
-            request.addCookie(
-                cookie.name,
-                cookie.value,
-                max_age=None if cookie.max_age is None else str(cookie.max_age),
-                path=cookie.path,
-                secure=cookie.secure,
-                httpOnly=cookie.http_only,
-                sameSite=cookie.same_site,
-            )
-        if reply.status not in (204, 304):
-            request.setHeader(b"Content-Length", b"%d" % len(content))
-        return content
+        if route.audit and self._witness is not None:
+            await self._witness(Done(route, call, variables, reply.status, reply.body))
+        return _write(request, reply)
+
+    async def _enter(self, route: Route, call: Call) -> Call:
+        return call if self._gate is None else replace(call, caller=await self._gate.enter(route, call))
 
     def _shielded(self, running: Deferred[bytes], request: Any) -> Deferred[bytes]:
         """The answer of `running`. Klein cancels what it gets when the client disconnects; `running` goes on."""
@@ -239,59 +240,30 @@ class _ApiResource(Resource):
         return self._resource.render(request)
 
 
-def _call(request: Any) -> Call:
-    scheme = getattr(request, "scheme", "https" if request.isSecure() else "http")
-    host = getattr(request, "requested_host", None) or request.getHeader("Host") or ""
-    address = str(getattr(request, "client_address", None) or getattr(request.getClientAddress(), "host", ""))
-    return Call(request, getattr(request, "id", ""), address, _cookies(request), f"{scheme}://{host}")
-
-
-def _cookies(request: Any) -> Mapping[str, str]:
-    jar: SimpleCookie = SimpleCookie()
-    for line in request.requestHeaders.getRawHeaders("Cookie") or ():
-        try:
-            jar.load(line)
-        except CookieError:
-            # Another application's cookie on the same host is no reason to refuse a person.
-            continue
-    return {name: morsel.value for name, morsel in jar.items()}
-
-
-def _arguments(route: Route, request: Any) -> dict[str, BaseModel]:
-    arguments: dict[str, BaseModel] = {}
-    if (query := route.query) is not None:
-        fields = {name.decode(errors="replace"): _text(values) for name, values in request.args.items()}
-        with _problems_in("query"):
-            arguments["query"] = query.model_validate(fields, extra=_extra(query))
-    if (body := route.body) is not None:
-        if (request.getHeader("Content-Type") or "").split(";")[0].strip().lower() != "application/json":
-            raise UnsupportedMediaType()
-        with _problems_in("body"):
-            arguments["body"] = body.model_validate_json(request.content.read(), extra=_extra(body))
-    return arguments
-
-
-def _extra(model: type[BaseModel]) -> Literal["forbid"] | None:
-    """Unknown members are errors, unless the model itself says what becomes of them."""
-    return None if "extra" in model.model_config else "forbid"
-
-
-def _text(values: Sequence[bytes]) -> str | list[str]:
-    texts = [value.decode(errors="replace") for value in values]
-    return texts[0] if len(texts) == 1 else texts
-
-
-@contextmanager
-def _problems_in(where: str) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        errors = [
-            {"where": ".".join(map(str, (where, *each["loc"]))), "what": each["msg"]}
-            for each in error.errors(include_url=False, include_context=False, include_input=False)[:50]
-        ]
-        first = errors[0]
-        raise BadRequest(f"{first['where']}: {first['what']}", extra={"errors": errors}) from None
+def _write(request: Any, reply: Reply) -> bytes:
+    """Put status, headers and cookies of `reply` on the answer, give back its body."""
+    content = reply.content
+    request.setResponseCode(reply.status)
+    request.setHeader(b"Cache-Control", b"no-store")
+    if isinstance(reply.body, BaseModel):
+        request.setHeader(b"Content-Type", b"application/json")
+    elif content:
+        request.setHeader(b"Content-Type", b"application/octet-stream")
+    for name, value in reply.headers.items():
+        request.setHeader(name.encode("ascii"), value.encode())
+    for cookie in reply.cookies:
+        request.addCookie(
+            cookie.name,
+            cookie.value,
+            max_age=None if cookie.max_age is None else str(cookie.max_age),
+            path=cookie.path,
+            secure=cookie.secure,
+            httpOnly=cookie.http_only,
+            sameSite=cookie.same_site,
+        )
+    if reply.status not in (204, 304):
+        request.setHeader(b"Content-Length", b"%d" % len(content))
+    return content
 
 
 def _from_werkzeug(error: HTTPException) -> MeetingError:

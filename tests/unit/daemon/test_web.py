@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Site
 
 from meeting.daemon.errors import Conflict, NotFound, PleaseWait
-from meeting.daemon.web import Api, Call, Cookie, Limits, Reply, Tree, site
+from meeting.daemon.web import Api, Call, Cookie, Limits, Reply, Tree, Who, site
 from tests.support.http import Connection, exchange
 
 
@@ -39,26 +39,33 @@ class Hub:
         self.api = api = Api("test", "1", reactor=self.clock, limits=Limits(request_time=30))
         self.site: Site = site(Tree({}, api.resource), self.clock, limits=Limits(request_time=30), log_access=False)
 
-        @api.route("POST", "/api/v1/rooms/<room>/greet", body=Greeting, answer=Said, errors=(NotFound, Conflict))
+        @api.route(
+            "POST",
+            "/api/v1/rooms/<room>/greet",
+            callers=Who.PUBLIC,
+            body=Greeting,
+            answer=Said,
+            errors=(NotFound, Conflict),
+        )
         async def greet(call: Call, body: Greeting, room: str) -> Said:
             self.calls.append(call)
             if room == "none":
                 raise NotFound("There is no such room.")
             return Said(text=f"{body.name} in {room}")
 
-        @api.route("GET", "/api/v1/page", query=Page, answer=Said)
+        @api.route("GET", "/api/v1/page", callers=Who.PUBLIC, query=Page, answer=Said)
         async def page(call: Call, query: Page) -> Said:
             return Said(text=str(query.after))
 
-        @api.route("GET", "/api/v1/wait", errors=(PleaseWait,))
+        @api.route("GET", "/api/v1/wait", callers=Who.PUBLIC, errors=(PleaseWait,))
         async def wait(call: Call) -> None:
             raise PleaseWait(1.2)
 
-        @api.route("GET", "/api/v1/broken")
+        @api.route("GET", "/api/v1/broken", callers=Who.PUBLIC)
         async def broken(call: Call) -> None:
             raise ZeroDivisionError("the secret is hunter2")
 
-        @api.route("GET", "/api/v1/slow", answer=Said)
+        @api.route("GET", "/api/v1/slow", callers=Who.PUBLIC, answer=Said)
         async def slow(call: Call) -> Said:
             waiting: Deferred[None] = Deferred()
             self.waiting.append(waiting)
@@ -66,15 +73,15 @@ class Hub:
             self.finished.append("slow")
             return Said(text="at last")
 
-        @api.route("POST", "/api/v1/reply", status=201)
+        @api.route("POST", "/api/v1/reply", callers=Who.PUBLIC, status=201)
         async def reply(call: Call) -> Reply:
             return Reply(202, b"raw", {"X-Odd": "yes"}, [Cookie("a", "b", max_age=60, secure=True)])
 
-        @api.route("DELETE", "/api/v1/thing", status=204)
+        @api.route("DELETE", "/api/v1/thing", callers=Who.PUBLIC, status=204)
         async def delete(call: Call) -> None:
             return None
 
-        @api.route("GET", "/api/v1/raw", raw=True)
+        @api.route("GET", "/api/v1/raw", callers=Who.PUBLIC, raw=True)
         async def raw(call: Call) -> None:
             call.request.setHeader(b"Content-Length", b"3")
             call.request.write(b"raw")
@@ -223,7 +230,8 @@ def test_openapi_is_valid_and_complete(hub: Hub) -> None:
     document: Any = hub.api.openapi()
     validate(document)
     greet = document["paths"]["/api/v1/rooms/{room}/greet"]["post"]
-    assert set(greet["responses"]) == {"200", "400", "404", "409"}
+    assert set(greet["responses"]) == {"200", "400", "401", "403", "404", "409", "413", "415", "429", "503"}
+    assert greet["security"][0] == {}, "it is public"
     assert greet["parameters"][0]["name"] == "room"
     assert document["components"]["schemas"]["Greeting"]["additionalProperties"] is False
     assert document["paths"]["/api/v1/page"]["get"]["parameters"][0]["name"] == "after"

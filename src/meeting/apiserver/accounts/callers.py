@@ -7,9 +7,10 @@ browser says so in `Origin`, or at least in `Sec-Fetch-Site`, and no page of som
 from urllib.parse import urlsplit
 
 from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIFETIME
-from meeting.apiserver.accounts.use_cases import Accounts, Caller, Person
+from meeting.apiserver.accounts.use_cases import NOBODY, Accounts, Caller, Person
 from meeting.daemon.errors import Forbidden, SignInNeeded
-from meeting.daemon.web import Call, Cookie
+from meeting.daemon.route import Route
+from meeting.daemon.web import Call, Cookie, Who
 
 COOKIE = "meeting_session"
 
@@ -24,16 +25,31 @@ class WrongOrigin(Forbidden):
 
 
 class Callers:
-    """Tells who is calling. Every route for browsers asks it first, and so cannot forget the check of the origin."""
+    """The gate before every route (`daemon.web.Gate`): tells who is calling and keeps out who may not, as far as the
+    route's declaration says it without looking at the thing that the path names.
+    """
 
     def __init__(self, accounts: Accounts, public_url: str) -> None:
         self._accounts = accounts
         self._public_origin = origin_of(public_url)
 
-    async def caller(self, call: Call) -> Caller:
-        """Who is calling; raises WrongOrigin where the origin matters and is not ours."""
+    async def enter(self, route: Route, call: Call) -> Caller:
+        """Who is calling. Raises WrongOrigin where the origin matters and is not ours, SignInNeeded, Forbidden."""
+        if route.callers == Who.DAEMON:
+            return NOBODY  # the signature is over what only the handler reads
         self.check_origin(call)
-        return await self._accounts.caller(call.cookies.get(COOKIE))
+        caller = await self._accounts.caller(call.cookies.get(COOKIE))
+        if caller.person is not None:
+            if route.callers & Who.PERSON == Who.ADMINISTRATOR and not caller.person.administrator:
+                raise Forbidden("Only administrators of this server may do this.")
+        elif not route.is_public and (caller.guest is None or Who.GUEST not in route.callers):
+            raise SignInNeeded()
+        return caller
+
+    async def caller(self, call: Call) -> Caller:
+        """Who is calling, as the gate has found."""
+        caller: Caller = call.caller
+        return caller
 
     async def person(self, call: Call) -> Person:
         """The person who is calling; raises SignInNeeded for anyone else."""

@@ -10,7 +10,7 @@ from meeting.apiserver.accounts.use_cases import Accounts, WrongCode
 from meeting.apiserver.models import Answer
 from meeting.apiserver.schema import EMAIL_LENGTH
 from meeting.daemon.errors import Forbidden, SignInNeeded, TooManyRequests
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 EmailText = Annotated[str, Field(max_length=EMAIL_LENGTH + 10, examples=["ada@example.com"])]
 
@@ -89,6 +89,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
     @api.route(
         "POST",
         "/api/v1/sign-in/codes",
+        callers=Who.PUBLIC,
         body=CodeRequest,
         answer=CodeAnswer,
         status=202,
@@ -97,13 +98,14 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         tags=tags,
     )
     async def request_code(call: Call, body: CodeRequest) -> CodeAnswer:
-        callers.check_origin(call)
         lifetime = await accounts.request_code(body.email, call.client_address)
         return CodeAnswer(expires_in=int(lifetime.total_seconds()))
 
     @api.route(
         "POST",
         "/api/v1/sign-in",
+        callers=Who.PUBLIC,
+        audit="session.open",
         body=SignInRequest,
         answer=SignInAnswer,
         summary="Sign in with a code.",
@@ -111,18 +113,27 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         tags=tags,
     )
     async def sign_in(call: Call, body: SignInRequest) -> Reply:
-        callers.check_origin(call)
         person, cookie = await accounts.sign_in(body.email, body.code, call.client_address)
         answer = SignInAnswer(person=PersonAnswer.model_validate(person))
         return Reply(200, answer, cookies=[callers.session_cookie(call, cookie)])
 
-    @api.route("POST", "/api/v1/sign-out", status=204, summary="End the session.", errors=(Forbidden,), tags=tags)
+    @api.route(
+        "POST",
+        "/api/v1/sign-out",
+        callers=Who.PUBLIC,
+        audit="session.close",
+        status=204,
+        summary="End the session.",
+        errors=(Forbidden,),
+        tags=tags,
+    )
     async def sign_out(call: Call) -> Reply:
-        callers.check_origin(call)
         await accounts.sign_out(call.cookies.get(COOKIE, ""))
         return Reply(204, cookies=[callers.no_cookie(call)])
 
-    @api.route("GET", "/api/v1/me", answer=MeAnswer, summary="Who is calling.", tags=tags)
+    @api.route(
+        "GET", "/api/v1/me", callers=Who.PUBLIC, scope="me:read", answer=MeAnswer, summary="Who is calling.", tags=tags
+    )
     async def get_me(call: Call) -> Reply:
         caller = await callers.caller(call)
         answer = MeAnswer(
@@ -137,6 +148,9 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
     @api.route(
         "PATCH",
         "/api/v1/me",
+        callers=Who.PERSON,
+        scope="me:write",
+        audit="person.change",
         body=MeChanges,
         answer=PersonAnswer,
         summary="Change one's name, time zone or language.",

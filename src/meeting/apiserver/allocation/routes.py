@@ -7,7 +7,7 @@ from meeting.apiserver.allocation.use_cases import AddressTaken, Allocation, Bea
 from meeting.daemon.errors import BadRequest, BadSignature
 from meeting.daemon.registration import PATH, Farewell, Heartbeat, HeartbeatAnswer
 from meeting.daemon.secret import RequestVerifier, Secret
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 
 def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactorTime) -> None:
@@ -29,6 +29,7 @@ def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactor
     @api.route(
         "POST",
         PATH,
+        callers=Who.DAEMON,
         body=Heartbeat,
         answer=HeartbeatAnswer,
         summary="A server is there.",
@@ -54,7 +55,16 @@ def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactor
         )
         return HeartbeatAnswer(interval=allocation.interval.total_seconds(), peers=peers)
 
-    @api.route("DELETE", PATH, body=Farewell, status=204, summary="A server stops.", errors=(BadSignature,), tags=tags)
+    @api.route(
+        "DELETE",
+        PATH,
+        callers=Who.DAEMON,
+        body=Farewell,
+        status=204,
+        summary="A server stops.",
+        errors=(BadSignature,),
+        tags=tags,
+    )
     async def take_farewell(call: Call, body: Farewell) -> Reply:
         check(call, body.kind)
         await allocation.leave(body.kind, body.address, body.instance)

@@ -9,7 +9,7 @@ from meeting.apiserver.chat.rules import LONGEST_TEXT
 from meeting.apiserver.chat.use_cases import Chat, Message
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.daemon.errors import Conflict, Forbidden, NotFound, SignInNeeded
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 
 class ChatRequest(BaseModel):
@@ -59,6 +59,8 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
     @api.route(
         "GET",
         "/api/v1/meetings/<code>/chat",
+        callers=Who.INSIDER,
+        scope="chat:read",
         query=After,
         answer=ChatList,
         summary="The chat of a meeting.",
@@ -72,6 +74,8 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/chat",
+        callers=Who.INSIDER,
+        scope="chat:write",
         body=ChatRequest,
         answer=ChatMessage,
         status=201,

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.models import Answer
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 
 class KeptMailAnswer(Answer):
@@ -29,7 +29,7 @@ def add_routes(api: Api, mail: Mail) -> None:
     """Declare the routes of the demo's mailbox; only a demo has them."""
     templates = Environment(loader=PackageLoader("meeting.apiserver", "templates"), autoescape=True)
 
-    @api.route("GET", "/mailbox", summary="The mails of this demo, as a page.", tags=("demo",))
+    @api.route("GET", "/mailbox", callers=Who.PUBLIC, summary="The mails of this demo, as a page.", tags=("demo",))
     async def show_mailbox(call: Call) -> Reply:
         page = templates.get_template("mailbox.html").render(mails=await mail.kept())
         headers = {
@@ -39,6 +39,13 @@ def add_routes(api: Api, mail: Mail) -> None:
         }
         return Reply(200, page.encode(), headers)
 
-    @api.route("GET", "/api/v1/demo/mails", answer=KeptMails, summary="The mails of this demo.", tags=("demo",))
+    @api.route(
+        "GET",
+        "/api/v1/demo/mails",
+        callers=Who.PUBLIC,
+        answer=KeptMails,
+        summary="The mails of this demo.",
+        tags=("demo",),
+    )
     async def list_mails(call: Call) -> KeptMails:
         return KeptMails(mails=[KeptMailAnswer.model_validate(each) for each in await mail.kept()])

@@ -16,7 +16,7 @@ from meeting.apiserver.meetings.use_cases import Changes, Meetings
 from meeting.apiserver.models import Answer, UtcMoment
 from meeting.apiserver.schema import EMAIL_LENGTH
 from meeting.daemon.errors import Forbidden, NotFound, PleaseWait, SignInNeeded, TooManyRequests
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 Title = Annotated[str, Field(max_length=2 * rules.TITLE_LENGTH)]
 Zone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])]
@@ -168,6 +168,8 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "GET",
         "/api/v1/meetings",
+        callers=Who.PERSON,
+        scope="meetings:read",
         query=When,
         answer=MeetingList,
         summary="The meetings one owns, is invited to or has joined.",
@@ -182,6 +184,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "POST",
         "/api/v1/meetings",
+        callers=Who.PERSON,
+        scope="meetings:write",
+        audit="meeting.create",
         body=MeetingRequest,
         answer=MeetingAnswer,
         status=201,
@@ -203,6 +208,8 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "GET",
         "/api/v1/meetings/<code>",
+        callers=Who.PUBLIC,
+        scope="meetings:read",
         answer=MeetingView,
         summary="A meeting; only its face for those who merely have the link.",
         errors=(NotFound, TooManyRequests),
@@ -218,6 +225,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "PATCH",
         "/api/v1/meetings/<code>",
+        callers=Who.OWNER,
+        scope="meetings:write",
+        audit="meeting.change",
         body=MeetingChanges,
         answer=MeetingAnswer,
         summary="Change a meeting of one's own.",
@@ -232,6 +242,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "DELETE",
         "/api/v1/meetings/<code>",
+        callers=Who.OWNER,
+        scope="meetings:write",
+        audit="meeting.cancel",
         status=204,
         summary="Cancel a scheduled meeting of one's own.",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),
@@ -244,6 +257,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/join",
+        callers=Who.PUBLIC,
+        scope="meetings:join",
+        audit="meeting.join",
         body=JoinRequest,
         answer=JoinAnswer,
         summary="Get an access token for a meeting's room.",
@@ -268,6 +284,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/end",
+        callers=Who.OWNER,
+        scope="meetings:write",
+        audit="meeting.end",
         status=204,
         summary="End a meeting of one's own for all.",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),

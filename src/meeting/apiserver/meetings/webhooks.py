@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.meetings.presence import Presence, Stay
 from meeting.daemon.errors import BadRequest, BadSignature
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 #: Seconds by which a sfuserver's clock may differ from ours.
 SKEW = 60
@@ -90,6 +90,7 @@ def add_routes(api: Api, presence: Presence, token_key: str, clock: IReactorTime
     @api.route(
         "POST",
         "/api/v1/webhooks/sfu",
+        callers=Who.DAEMON,
         summary="A report of an sfuserver (LiveKit webhook).",
         errors=(BadSignature, BadRequest),
         tags=("daemons",),

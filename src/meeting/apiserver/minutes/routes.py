@@ -14,7 +14,7 @@ from meeting.apiserver.minutes.rules import TooManyFiles
 from meeting.apiserver.minutes.use_cases import Minutes
 from meeting.apiserver.minutes.websocket import SocketLimits, Visitor
 from meeting.daemon.errors import Forbidden, MeetingError, NotFound, PleaseWait, SignInNeeded, TooLarge
-from meeting.daemon.web import Api, Call, Reply
+from meeting.daemon.web import Api, Call, Reply, Who
 
 #: How long a browser may follow its last redirect to a file: less than the link lasts.
 _LINK_IS_KEPT = 240
@@ -79,6 +79,8 @@ def add_routes(
     @api.route(
         "GET",
         "/api/v1/meetings/<code>/minutes",
+        callers=Who.INSIDER,
+        scope="minutes:read",
         answer=MinutesAnswer,
         summary="The minutes as they stand, also after the meeting.",
         errors=errors,
@@ -93,6 +95,8 @@ def add_routes(
     @api.route(
         "GET",
         "/api/v1/meetings/<code>/minutes/sync/<room>",
+        callers=Who.INSIDER,
+        scope="minutes:write",
         summary="Write together: a WebSocket that speaks y-websocket's protocol. `room` is the code again.",
         errors=(*errors, UpgradeNeeded),
         tags=tags,
@@ -109,6 +113,9 @@ def add_routes(
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/files",
+        callers=Who.INSIDER,
+        scope="minutes:write",
+        audit="file.announce",
         body=FileRequest,
         answer=FileAnswer,
         status=201,
@@ -125,6 +132,8 @@ def add_routes(
     @api.route(
         "GET",
         "/files/<id>",
+        callers=Who.INSIDER,
+        scope="minutes:read",
         status=302,
         summary="A file: leads to where its bytes are.",
         errors=errors,
