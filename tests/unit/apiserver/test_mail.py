@@ -1,7 +1,7 @@
 """The queue of mails: leases, failover, back-off, and what becomes of a mail in the end."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from itertools import pairwise
@@ -14,11 +14,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from meeting.apiserver.database import Database, sqlite_url
+from meeting.apiserver.mail.message import write_message
 from meeting.apiserver.mail.rules import LEASE, Outcome, Rests, delay_after, judge_recipient
 from meeting.apiserver.mail.sender import Outgoing, Report, Sender
-from meeting.apiserver.mail.smtp import SmtpServer, write_message
+from meeting.apiserver.mail.smtp import SmtpServer
 from meeting.apiserver.mail.tables import mail
-from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.mail.use_cases import Calendar, Mail
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.observe import Metrics
@@ -67,7 +68,15 @@ class Post:
         return self.senders[-1]
 
     def post(self, recipient: str = BOB, **more: Any) -> None:
-        values = {"title": "Plans", "owner": "Ada", "when": "today", "link": "https://meet.example.com/m/x", **more}
+        begin_at = datetime(2026, 11, 23, 14, tzinfo=UTC)
+        values: dict[str, Any] = {
+            "title": "Plans",
+            "owner": "Ada",
+            "begin_at": begin_at,
+            "end_at": begin_at + timedelta(hours=1),
+        }
+        values |= {"link": "https://meet.example.com/m/x", "guests_allowed": True}
+        values |= {"repeats": None, "passcode": None, "replies": None, **more}
         if more.get("wipe"):
             values = {"code": "123456", "minutes": 10, **more}
         template = "sign_in_code" if more.get("wipe") else "invitation"
@@ -104,7 +113,9 @@ def test_a_mail_is_sent_at_once_and_once(post: Post) -> None:
     server = FakeTransport(SENT)
     post.sender(server)
     post.post()
-    assert [(letter.recipient, letter.subject) for letter in server.diary] == [(BOB, "Invitation: Plans, today")]
+    assert [(letter.recipient, letter.subject) for letter in server.diary] == [
+        (BOB, "Invitation: Plans, Mon, 23 Nov 2026, 14:00–15:00 (UTC)")
+    ]
     assert post.states() == ["sent"]
     post.reactor.advance(3600)
     assert len(server.diary) == 1
@@ -279,7 +290,7 @@ def test_replies_to_a_recipient(code: int, outcome: Outcome) -> None:
 
 def test_a_message_is_what_mail_programs_expect() -> None:
     now = utc_now(InstantReactor())
-    letter = Outgoing("0" * 32, BOB, "Größe", "Grüße\n.\nEnde", now, 0, now)
+    letter = Outgoing("0" * 32, BOB, "Größe", "Grüße\n.\nEnde", now, 0, now, reply_to="ada@example.com")
     data = write_message(letter, "Meetings <meet@example.com>")
     assert all(len(line) <= 998 for line in data.split(b"\n"))
     parsed: Any = message_from_bytes(data, policy=default)
@@ -288,8 +299,65 @@ def test_a_message_is_what_mail_programs_expect() -> None:
     assert parsed["From"] == "Meetings <meet@example.com>"
     assert parsed["Message-ID"] == f"<{'0' * 32}@example.com>"
     assert parsed["Date"].datetime == now
+    assert parsed["Reply-To"] == "ada@example.com"
     assert parsed["Auto-Submitted"] == "auto-generated"
     assert parsed.get_content().splitlines() == ["Grüße", ".", "Ende"]
+
+
+CALENDAR = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:test\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:1\r\n"
+    "DTSTAMP:20261123T120000Z\r\nDTSTART:20261123T140000Z\r\nSUMMARY:Größe\r\n"
+    "ORGANIZER;CN=Ada:mailto:meet@example.com\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+
+
+def invitation_from(sender: str) -> Any:
+    now = utc_now(InstantReactor())
+    calendar = Calendar("REQUEST", CALENDAR)
+    letter = Outgoing("0" * 32, BOB, "S", "T", now, 0, now, html="<p>Größe</p>", calendar=calendar)
+    return message_from_bytes(write_message(letter, sender), policy=default)
+
+
+def test_an_invitation_has_its_calendar_where_mail_programs_look_for_it() -> None:
+    message = invitation_from("meet@example.com")
+    assert message.get_content_type() == "multipart/mixed"
+    alternative, attachment = message.iter_parts()
+    assert [part.get_content_type() for part in alternative.iter_parts()] == [
+        "text/plain",
+        "text/html",
+        "text/calendar",
+    ]
+    calendar = list(alternative.iter_parts())[2]
+    assert (calendar.get_param("method"), calendar.get_param("charset")) == ("REQUEST", "utf-8")
+    assert calendar.get_payload(decode=True).decode() == CALENDAR, "lines end in CRLF"
+    assert (attachment.get_content_type(), attachment.get_filename()) == ("application/ics", "invite.ics")
+    assert attachment.get_payload(decode=True).decode() == CALENDAR
+
+
+def test_a_server_with_another_sender_sends_on_behalf_of_the_organizer() -> None:
+    message = invitation_from("Meetings <other@example.org>")
+    calendar = message.get_body(("calendar",)) or list(next(message.iter_parts()).iter_parts())[2]
+    text = calendar.get_payload(decode=True).decode().replace("\r\n ", "")
+    assert 'ORGANIZER;CN=Ada;SENT-BY="mailto:other@example.org":mailto:meet@example.com' in text
+
+
+def test_mails_speak_the_readers_language_and_escape_what_people_wrote(post: Post) -> None:
+    begin = datetime(2026, 11, 23, 14, tzinfo=UTC)
+    values: dict[str, Any] = {
+        "title": "<b>Pläne",
+        "owner": "Ada",
+        "begin_at": begin,
+        "end_at": begin + timedelta(hours=11),
+    }
+    values |= {"link": "https://m/x", "guests_allowed": True, "repeats": None, "passcode": "4711", "replies": None}
+    letter = post.mail.compose("invitation", BOB, begin, language="de-AT", zone="Europe/Vienna", **values)
+    assert (
+        letter.subject == "Einladung: <b>Pläne, Mo., 23. Nov. 2026, 15:00 – Di., 24. Nov. 2026, 02:00 (Europe/Vienna)"
+    )
+    assert "Montag, 23. November 2026, 15:00 – Dienstag, 24. November 2026, 02:00" in letter.text
+    assert "Kenncode: 4711" in letter.text
+    assert letter.html is not None and "&lt;b&gt;Pläne" in letter.html and "<b>" not in letter.html
+    assert post.mail.compose("invitation", BOB, begin, language="xx", **values).subject.startswith("Invitation:")
 
 
 def test_a_server_shows_no_password() -> None:

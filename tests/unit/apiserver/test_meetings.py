@@ -36,7 +36,7 @@ def test_the_invited_get_a_mail_with_the_time_of_the_meetings_zone(hub: Hub) -> 
     meeting = hub.sign_in(ADA).schedule(title="Plans", invitees=[BOB])
     mail = hub.mails()[0]
     assert mail["to"] == BOB
-    assert mail["subject"] == "Invitation: Plans, Mon 23 Nov 2026, 15:00–16:00 (Europe/Berlin)"
+    assert mail["subject"] == "Invitation: Plans, Mon, 23 Nov 2026, 15:00–16:00 (Europe/Berlin)"
     assert meeting["link"] in mail["text"]
     assert "Ada invites you" in mail["text"]
 

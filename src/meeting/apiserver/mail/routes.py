@@ -1,21 +1,26 @@
 """/mailbox and /api/v1/demo/mails: the mails of a demo, which sends none."""
 
 from datetime import datetime
+from html import escape
 
 from jinja2 import Environment, PackageLoader
 from pydantic import BaseModel
 
-from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.mail.use_cases import KeptMail, Mail
 from meeting.apiserver.models import Answer
+from meeting.daemon.errors import NotFound
 from meeting.daemon.web import Api, Call, Reply, Who
 
 
 class KeptMailAnswer(Answer):
     """A mail as it would have been sent."""
 
+    id: str
     to: str
     subject: str
     text: str
+    html: str | None
+    calendar: str | None
     sent_at: datetime
 
 
@@ -38,6 +43,44 @@ def add_routes(api: Api, mail: Mail) -> None:
             "Refresh": "5",
         }
         return Reply(200, page.encode(), headers)
+
+    async def find(mail_id: str) -> KeptMail:
+        found = next((each for each in await mail.kept() if each.id == mail_id), None)
+        if found is None:
+            raise NotFound("There is no such mail.")
+        return found
+
+    @api.route(
+        "GET",
+        "/mailbox/<mail_id>",
+        callers=Who.PUBLIC,
+        summary="The HTML of a mail.",
+        errors=(NotFound,),
+        tags=("demo",),
+    )
+    async def show_mail(call: Call, mail_id: str) -> Reply:
+        found = await find(mail_id)
+        headers = {
+            "Content-Type": "text/html; charset=utf-8",
+            # A mail is shown as a mail program shows it: nothing runs, nothing is fetched, it is of no origin.
+            "Content-Security-Policy": "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation; "
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
+        }
+        return Reply(200, (found.html or escape(found.text)).encode(), headers)
+
+    @api.route(
+        "GET",
+        "/mailbox/<mail_id>/invite.ics",
+        callers=Who.PUBLIC,
+        summary="The calendar in a mail.",
+        errors=(NotFound,),
+        tags=("demo",),
+    )
+    async def show_calendar(call: Call, mail_id: str) -> Reply:
+        found = await find(mail_id)
+        if found.calendar is None:
+            raise NotFound("This mail has no calendar.")
+        return Reply(200, found.calendar.encode(), {"Content-Type": "text/calendar; charset=utf-8"})
 
     @api.route(
         "GET",

@@ -23,7 +23,7 @@ from meeting.apiserver.database import Database
 from meeting.apiserver.mail import rules
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.tables import mail
-from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT
+from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT, Calendar, calendar_of
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import PleaseWait
 from meeting.daemon.observe import Metrics
@@ -45,6 +45,10 @@ class Outgoing:
     created_at: datetime
     attempts: int
     expires_at: datetime
+    language: str = "en"
+    html: str | None = None
+    calendar: Calendar | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def _lease(transaction: Connection, holder: str, now: datetime) -> list[Outgoing
     transaction.execute(
         update(mail)
         .where(mail.c.state == QUEUED, mail.c.expires_at <= now)
-        .values(state=FAILED, last_error="too late", text="")
+        .values(state=FAILED, last_error="too late", text="", html=None, calendar=None)
     )
     due = (mail.c.state == QUEUED) & (mail.c.due_at <= now)
     ids = [row.id for row in transaction.execute(select(mail.c.id).where(due).order_by(mail.c.due_at).limit(BATCH))]
@@ -154,7 +158,19 @@ def _lease(transaction: Connection, holder: str, now: datetime) -> list[Outgoing
     transaction.execute(update(mail).where(due, mail.c.id.in_(ids)).values(holder=holder, due_at=now + rules.LEASE))
     mine = select(mail).where(mail.c.id.in_(ids), mail.c.holder == holder, mail.c.due_at == now + rules.LEASE)
     return [
-        Outgoing(row.id, row.recipient, row.subject, row.text, row.created_at, row.attempts, row.expires_at)
+        Outgoing(
+            id=row.id,
+            recipient=row.recipient,
+            subject=row.subject,
+            text=row.text,
+            created_at=row.created_at,
+            attempts=row.attempts,
+            expires_at=row.expires_at,
+            language=row.language,
+            html=row.html,
+            calendar=calendar_of(row),
+            reply_to=row.reply_to,
+        )
         for row in transaction.execute(mine)
     ]
 
@@ -173,4 +189,4 @@ def _settle(transaction: Connection, letter: Outgoing, holder: str, report: Repo
         due = now + rules.delay_after(attempts)
         transaction.execute(held.values(attempts=attempts, due_at=due, holder=None, last_error=report.detail[:500]))
     over = (mail.c.id == letter.id) & mail.c.state.in_((SENT, FAILED)) & (mail.c.wipe == 1)
-    transaction.execute(update(mail).where(over).values(text=""))
+    transaction.execute(update(mail).where(over).values(text="", html=None))

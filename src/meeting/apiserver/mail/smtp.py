@@ -8,9 +8,7 @@ end the attempt.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import parseaddr
 from io import BytesIO
 from typing import Any
 
@@ -20,6 +18,7 @@ from twisted.mail.smtp import ESMTPSenderFactory, SMTPClientError, SMTPDeliveryE
 from twisted.python.failure import Failure
 
 from meeting.apiserver.mail import rules
+from meeting.apiserver.mail.message import write_message
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.sender import Outgoing, Report
 
@@ -106,19 +105,6 @@ class SmtpTransport:
         finally:
             if deadline.active():
                 deadline.cancel()
-
-
-def write_message(letter: Outgoing, sender: str) -> bytes:
-    """The mail as RFC 5322 text; its lines end in LF, which twisted.mail makes CRLF on the way."""
-    message = EmailMessage(policy=SMTP.clone(linesep="\n"))
-    message["From"] = sender
-    message["To"] = letter.recipient
-    message["Subject"] = letter.subject
-    message["Date"] = format_datetime(letter.created_at)
-    message["Message-ID"] = f"<{letter.id}@{parseaddr(sender)[1].rpartition('@')[2]}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
-    message.set_content(letter.text)
-    return message.as_bytes()
 
 
 def _report(result: object) -> Report:

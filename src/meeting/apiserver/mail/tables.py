@@ -11,6 +11,13 @@ mail = table(
     Column("recipient", Email(), nullable=False),
     Column("subject", String(250), nullable=False),
     Column("text", Text, nullable=False),
+    Column("html", Text, nullable=True),
+    #: A calendar part: its iTIP method (RFC 5546), and the iCalendar text.
+    Column("calendar_method", String(16), nullable=True),
+    Column("calendar", Text, nullable=True),
+    Column("language", String(16), nullable=False, server_default="en"),
+    #: Whom an answer to the mail reaches.
+    Column("reply_to", Email(), nullable=True),
     #: The text is a secret (a code): wiped once it was sent.
     Column("wipe", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),

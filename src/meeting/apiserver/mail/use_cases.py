@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from sqlalchemy import Connection, delete, select
 
 from meeting.apiserver.database import Database, insert_new
-from meeting.apiserver.mail import rules
+from meeting.apiserver.mail import rules, words
 from meeting.apiserver.mail.tables import mail
 from meeting.apiserver.schema import new_id
 
@@ -22,6 +23,22 @@ from meeting.apiserver.schema import new_id
 QUEUED, SENT, FAILED, KEPT, DISCARDED = "queued", "sent", "failed", "kept", "discarded"
 
 _MOST_KEPT_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Brand:
+    """Under which name and colour (`#rrggbb`, dark enough for white text on it) mails come."""
+
+    name: str = "meeting"
+    colour: str = "#1864ab"
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """A calendar part: its iTIP method (`REQUEST`, `CANCEL`; RFC 5546) and the iCalendar text."""
+
+    method: str
+    content: str
 
 
 @dataclass(frozen=True)
@@ -36,35 +53,58 @@ class Letter:
     expires_at: datetime
     state: str
     wipe: bool
+    language: str = "en"
+    html: str | None = None
+    calendar: Calendar | None = None
+    reply_to: str | None = None
 
 
 @dataclass(frozen=True)
 class KeptMail:
     """A mail as the demo's mailbox shows it."""
 
+    id: str
     to: str
     subject: str
     text: str
+    html: str | None
+    calendar: str | None
     sent_at: datetime
 
 
 class Mail:
-    """Composes mails from the templates in `templates/mail`: the first line is the subject, a blank line, the text."""
+    """Composes mails from the templates in `templates/mail`, a folder per language.
 
-    def __init__(self, database: Database, wake: Callable[[], None], *, public_url: str, keep: bool) -> None:
-        """`wake` tells the sender that there is something to send. `keep`: into the demo's mailbox, nothing is sent."""
+    `<name>.txt`: the first line is the subject, a blank line, the text. `<name>.html`, where there is one, says the
+    same; it extends `base.html`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        wake: Callable[[], None],
+        *,
+        public_url: str,
+        keep: bool,
+        brand: Callable[[], Brand] = Brand,
+    ) -> None:
+        """`wake` tells the sender that there is something to send. `keep`: into the demo's mailbox, nothing is sent.
+        `brand` is asked for each mail.
+        """
+        self._brand = brand
         self._database = database
         self.wake = wake
         self._keep = keep
         self._templates = Environment(
             loader=PackageLoader("meeting.apiserver", "templates/mail"),
             undefined=StrictUndefined,
-            autoescape=False,  # plain text
+            autoescape=lambda name: name is not None and name.endswith(".html"),
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._templates.globals["public_url"] = public_url
+        self._templates.globals |= {"public_url": public_url, "day": _day, "span": _span}
+        self._names = frozenset(self._templates.list_templates())
 
     def compose(
         self,
@@ -75,24 +115,41 @@ class Mail:
         wipe: bool = False,
         expires_at: datetime | None = None,
         discard: bool = False,
+        language: str = "en",
+        zone: str = "UTC",
+        calendar: Calendar | None = None,
+        reply_to: str | None = None,
         **values: Any,
     ) -> Letter:
-        """The mail `template` for `recipient` (a normal address).
+        """The mail `template` for `recipient` (a normal address), who reads `language` and lives in `zone`.
 
-        `wipe`: its text is a secret and not kept once sent.
+        `wipe`: its text is a secret and not kept once sent. `discard`: written for appearance, never sent.
+        `reply_to`: whom an answer reaches. A template has `language`, `zone`, `brand`, `public_url`, the functions
+        `day(moment)` and `span(begin, end)`, which speak both, and `values`; a value it uses and is not given raises.
         """
-        subject, _, text = self._templates.get_template(f"{template}.txt").render(**values).partition("\n")
+        language = words.known_language(language)
+        values |= {"language": language, "zone": zone, "brand": self._brand()}
+        name = f"{language}/{template}"
+        subject, _, text = self._templates.get_template(f"{name}.txt").render(**values).partition("\n")
+        # A subject is one header line, whatever a title holds.
+        subject = " ".join(subject.removeprefix("Subject:").split())[:250]
+        html = None
+        if f"{name}.html" in self._names:
+            html = self._templates.get_template(f"{name}.html").render(**values, subject=subject)
         state = DISCARDED if discard else KEPT if self._keep else QUEUED
         return Letter(
             id=new_id(now),
             recipient=recipient,
-            # A subject is one header line, whatever a title holds.
-            subject=" ".join(subject.removeprefix("Subject:").split())[:250],
+            subject=subject,
             text=text.lstrip("\n"),
             created_at=now,
             expires_at=expires_at or now + rules.LIFETIME,
             state=state,
             wipe=wipe,
+            language=language,
+            html=html,
+            calendar=calendar,
+            reply_to=reply_to,
         )
 
     def post(self, transaction: Connection, *letters: Letter) -> None:
@@ -108,6 +165,21 @@ class Mail:
         await self._database.run(_sweep, before)
 
 
+def calendar_of(row: Any) -> Calendar | None:
+    """The calendar part in a row of the queue."""
+    return None if row.calendar is None else Calendar(row.calendar_method, row.calendar)
+
+
+@pass_context
+def _day(context: Context, moment: datetime, short: bool = False) -> str:
+    return words.day(moment, context["zone"], context["language"], short=short)
+
+
+@pass_context
+def _span(context: Context, begin: datetime, end: datetime, short: bool = False) -> str:
+    return words.span(begin, end, context["zone"], context["language"], short=short)
+
+
 def _kept(transaction: Connection) -> list[KeptMail]:
     query = (
         select(mail)
@@ -115,7 +187,10 @@ def _kept(transaction: Connection) -> list[KeptMail]:
         .order_by(mail.c.created_at.desc(), mail.c.id.desc())
         .limit(_MOST_KEPT_SHOWN)
     )
-    return [KeptMail(row.recipient, row.subject, row.text, row.created_at) for row in transaction.execute(query)]
+    return [
+        KeptMail(row.id, row.recipient, row.subject, row.text, row.html, row.calendar, row.created_at)
+        for row in transaction.execute(query)
+    ]
 
 
 def _sweep(transaction: Connection, before: datetime) -> None:
@@ -130,6 +205,11 @@ def _row(letter: Letter) -> dict[str, Any]:
         "recipient": letter.recipient,
         "subject": letter.subject,
         "text": letter.text,
+        "html": letter.html,
+        "calendar_method": letter.calendar and letter.calendar.method,
+        "calendar": letter.calendar and letter.calendar.content,
+        "language": letter.language,
+        "reply_to": letter.reply_to,
         "wipe": int(letter.wipe),
         "created_at": letter.created_at,
         "due_at": letter.created_at,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings.queries import Meeting
@@ -38,16 +37,27 @@ class Letters:
     def _to(self, template: str, about: Meeting, emails: Sequence[str], now: datetime, **values: Any) -> list[Letter]:
         if not emails:
             return []
-        values |= {"title": about.title, "owner": about.owner.name, "when": in_words(about), "link": self._link(about)}
-        return [self._mail.compose(template, email, now, **values) for email in emails]
+        begin_at, end_at = _times(about)
+        values |= {"title": about.title, "owner": about.owner.name, "begin_at": begin_at, "end_at": end_at}
+        values |= {"link": self._link(about), "guests_allowed": about.guests_allowed}
+        values |= {"repeats": None, "passcode": None, "replies": None}
+        return [
+            self._mail.compose(
+                template,
+                email,
+                now,
+                language=about.owner.language,
+                zone=about.zone,
+                reply_to=about.owner.email,
+                **values,
+            )
+            for email in emails
+        ]
 
 
-def in_words(of: Meeting) -> str:
-    """When a meeting is, in its own time zone: `Mon 23 Nov 2026, 14:00–15:00 (Europe/Berlin)`."""
+def _times(of: Meeting) -> tuple[datetime, datetime]:
     assert of.begin_at is not None and of.end_at is not None, "an instant meeting has no times"
-    begin, end = (moment.astimezone(ZoneInfo(of.zone)) for moment in (of.begin_at, of.end_at))
-    until = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%a} {end.day} {end:%b %Y, %H:%M}"
-    return f"{begin:%a} {begin.day} {begin:%b %Y, %H:%M}–{until} ({of.zone})"
+    return of.begin_at, of.end_at
 
 
 def _emails(of: Meeting) -> list[str]:

@@ -1,5 +1,8 @@
 """Mails with several parts, and what became of them"""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -7,8 +10,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("html", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("calendar_method", sa.String(length=16), nullable=True))
+        batch_op.add_column(sa.Column("calendar", sa.Text(), nullable=True))
+        batch_op.add_column(sa.Column("language", sa.String(length=16), nullable=False, server_default="en"))
+        batch_op.add_column(sa.Column("reply_to", sa.String(length=254), nullable=True))
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    with op.batch_alter_table("mail", schema=None) as batch_op:
+        for name in ("reply_to", "language", "calendar", "calendar_method", "html"):
+            batch_op.drop_column(name)
