@@ -241,7 +241,7 @@ def file_limits(settings: Mapping[str, Any]) -> FileLimits:
 
 
 def _add_openapi(api: Api) -> None:
-    @api.route("GET", "/api/v1/openapi.json", callers=Who.PUBLIC, summary="This document.", tags=("server",))
+    @api.route("GET", "/api/openapi.json", callers=Who.PUBLIC, summary="This document.", tags=("server",))
     async def get_openapi(call: Call) -> Reply:
         return Reply(
             200, _Document.model_construct(**api.openapi()), {"Content-Type": "application/vnd.oai.openapi+json"}

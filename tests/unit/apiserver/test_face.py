@@ -15,7 +15,7 @@ BROWSERS_DO_NOT_SEND = {"/api/v1/daemons/heartbeat", "/api/v1/webhooks/sfu"}
 
 
 def operations(hub: Hub) -> list[tuple[str, str, dict[str, Any]]]:
-    document = hub.request("GET", "/api/v1/openapi.json").json
+    document = hub.request("GET", "/api/openapi.json").json
     return [
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()
@@ -24,7 +24,7 @@ def operations(hub: Hub) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def test_the_document_is_openapi_and_names_each_operation_once(hub: Hub) -> None:
-    answer = hub.request("GET", "/api/v1/openapi.json")
+    answer = hub.request("GET", "/api/openapi.json")
     assert answer.headers["Content-Type"] == "application/vnd.oai.openapi+json"
     validate(answer.json)
     names = [operation["operationId"] for _, _, operation in operations(hub)]
@@ -33,7 +33,7 @@ def test_the_document_is_openapi_and_names_each_operation_once(hub: Hub) -> None
 
 
 def test_the_copy_that_the_web_clients_types_are_made_from_is_the_hubs(hub: Hub) -> None:
-    served = hub.request("GET", "/api/v1/openapi.json").json
+    served = hub.request("GET", "/api/openapi.json").json
     copy = json.loads((Path(__file__).parents[3] / "web" / "openapi.json").read_text())
     assert copy == served, "the API has changed; renew the copy in web/: make api"
 

@@ -1,6 +1,6 @@
 /**
  * What travels between the hub and this client, from the hub's own description (`web/openapi.json`, a copy of its
- * `/api/v1/openapi.json`; `npm run api-types` makes schema.ts of it). Times are RFC 3339 in UTC; names are those of the wire.
+ * `/api/openapi.json`; `npm run api-types` makes schema.ts of it). Times are RFC 3339 in UTC; names are those of the wire.
  */
 import type { components } from "./schema.ts";
 
