@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, and_, case, or_, select, union
 
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
 from meeting.apiserver.meetings import rules
-from meeting.apiserver.meetings.rules import Kind, State
+from meeting.apiserver.meetings.rules import Kind, Options, Presenters, State, Writers
 from meeting.apiserver.meetings.tables import invitee, meeting, member
 
 #: How many meetings a list shows.
@@ -22,6 +22,8 @@ class Invitee:
 
     email: str
     name: str
+    #: Named as one of those who may write the minutes.
+    writes_minutes: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,16 @@ class Meeting:
     begin_at: datetime | None
     end_at: datetime | None
     zone: str
-    guests_allowed: bool
+    options: Options
     state: State
     created_at: datetime
     version: int
     invitees: tuple[Invitee, ...]
+
+    @property
+    def guests_allowed(self) -> bool:
+        """Whether somebody without an account may come."""
+        return self.options.guests_allowed
 
 
 def by_code(transaction: Connection, code: str, now: datetime) -> Meeting | None:
@@ -107,7 +114,7 @@ def _meetings(
             begin_at=row.begin_at,
             end_at=row.end_at,
             zone=row.zone,
-            guests_allowed=bool(row.guests_allowed),
+            options=_options(row),
             state=rules.state(Kind(row.kind), row.end_at, row.running_since, row.ended_at, row.cancelled_at, now),
             created_at=row.created_at,
             version=row.version,
@@ -115,6 +122,19 @@ def _meetings(
         )
         for row in rows
     ]
+
+
+def _options(row: Row[Any]) -> Options:
+    return Options(
+        guests_allowed=bool(row.guests_allowed),
+        passcode=row.passcode,
+        lobby=bool(row.lobby),
+        presenters=Presenters(row.presenters),
+        minutes_writers=Writers(row.minutes_writers),
+        max_minutes=row.max_minutes,
+        e2ee=bool(row.e2ee),
+        reminders=bool(row.reminders),
+    )
 
 
 def _invitees(transaction: Connection, ids: Collection[str]) -> dict[str, list[Invitee]]:
@@ -134,6 +154,6 @@ def _invitees(transaction: Connection, ids: Collection[str]) -> dict[str, list[I
         }
         for row in rows:
             invited.setdefault(row.meeting_id, []).append(
-                Invitee(row.email, names.get((row.meeting_id, row.email), ""))
+                Invitee(row.email, names.get((row.meeting_id, row.email), ""), bool(row.writes_minutes))
             )
     return invited

@@ -18,6 +18,11 @@ LAG = timedelta(minutes=30)
 
 # Letters that are not taken for one another when read aloud or on paper.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz"
+#: Of a passcode; its tries are limited, so that it may be short enough to be told by telephone.
+_PASSCODE = re.compile(r"[A-Za-z0-9]{4,32}")
+#: The shortest and the longest that a maximum length may be, in minutes.
+MAX_MINUTES = (5, 7 * 24 * 60)
+
 _CODE = re.compile(r"[a-z]{3}-[a-z]{4}-[a-z]{3}")
 _DEVICE = re.compile(r"[a-z0-9]{8}")
 
@@ -59,6 +64,41 @@ ROLES: dict[Role, Rights] = {
     Role.PARTICIPANT: Rights(_IN_THE_ROOM, owns=False),
     Role.GUEST: Rights(_IN_THE_ROOM, owns=False),
 }
+
+
+class Presenters(StrEnum):
+    """Who may send a camera picture, a screen and sound without being asked."""
+
+    EVERYONE = "everyone"
+    HOSTS = "hosts"
+
+
+class Writers(StrEnum):
+    """Who may write the minutes."""
+
+    EVERYONE = "everyone"
+    HOSTS = "hosts"
+    #: The hosts, and those among the invited who were named.
+    NAMED = "named"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a meeting is held, as its owner has chosen."""
+
+    guests_allowed: bool = True
+    #: What a guest is asked for, beside the link. Not hashed: it stands in the invitations (docs/decisions/0012).
+    passcode: str | None = None
+    #: Those who are neither host nor invited wait until they are let in.
+    lobby: bool = False
+    presenters: Presenters = Presenters.EVERYONE
+    minutes_writers: Writers = Writers.EVERYONE
+    #: After so many minutes it is ended.
+    max_minutes: int | None = None
+    #: Media is encrypted from person to person: nothing can be recorded on a server, no one can dial in.
+    e2ee: bool = False
+    #: Reminders go out before it.
+    reminders: bool = True
 
 
 class MeetingOver(Gone):
@@ -125,6 +165,22 @@ def clean_title(text: str) -> str:
     if not title or len(title) > TITLE_LENGTH:
         raise BadRequest(f"A title has 1 to {TITLE_LENGTH} characters.")
     return title
+
+
+def clean_passcode(text: str) -> str | None:
+    """A passcode as it is kept; an empty one is none. Raises BadRequest."""
+    passcode = text.strip()
+    if passcode and not _PASSCODE.fullmatch(passcode):
+        raise BadRequest("A passcode has 4 to 32 characters of a to z, A to Z and 0 to 9.")
+    return passcode or None
+
+
+def check_options(options: Options) -> Options:
+    """Raises BadRequest for options no meeting can have."""
+    least, most = MAX_MINUTES
+    if options.max_minutes is not None and not least <= options.max_minutes <= most:
+        raise BadRequest(f"The longest a meeting may last is between {least} and {most} minutes.")
+    return options
 
 
 def check_times(begin_at: datetime, end_at: datetime, now: datetime) -> None:
