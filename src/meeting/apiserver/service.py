@@ -19,6 +19,7 @@ from meeting.apiserver.accounts import routes as people_routes
 from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.accounts.use_cases import Accounts, appoint
 from meeting.apiserver.allocation import routes as daemon_routes
+from meeting.apiserver.allocation.checks import Probe
 from meeting.apiserver.allocation.external import ExternalAllocator
 from meeting.apiserver.allocation.use_cases import Allocation
 from meeting.apiserver.chat import routes as chat_routes
@@ -54,6 +55,8 @@ from meeting.daemon.web import Api, Call, Reply, Tree, Who
 #: Seconds between two looks for rooms whose server died, and between two sweeps of what is over.
 PRESENCE_INTERVAL = 5.0
 SWEEP_INTERVAL = 3600.0
+#: Seconds between two looks for servers that have to be asked for again.
+RESERVATION_INTERVAL = 5.0
 #: How long the queue remembers a mail that was sent.
 MAIL_MEMORY = timedelta(days=30)
 
@@ -117,18 +120,31 @@ class ApiServer(MultiService):
         if settings["allocateserver"]:
             client = DaemonClient(agent, secret, "api", clock)
             allocator = ExternalAllocator(client, settings["allocateserver"], timeout=settings["allocateTimeout"])
-        allocation = Allocation(self.database, clock, allocator, interval=timedelta(seconds=settings["heartbeat"]))
+        allocation = Allocation(
+            self.database,
+            clock,
+            allocator,
+            Probe(agent, clock, secret),
+            interval=timedelta(seconds=settings["heartbeat"]),
+            metrics=metrics,
+        )
         rooms = Rooms(agent, clock, secret, allocation)
 
-        def reserve(meeting: Meeting) -> None:
-            if meeting.begin_at is not None and meeting.end_at is not None:
-                asking = partial(allocation.reserve, meeting.id, meeting.owner.email, meeting.begin_at, meeting.end_at)
-                errands.run("asking for a meeting's servers", asking)
+        def ask_for_servers() -> None:
+            errands.run("asking for servers", allocation.reservations.work)
 
         def close_room(meeting: Meeting) -> None:
             errands.run("closing a room", partial(rooms.close, meeting))
 
-        meetings = Meetings(self.database, clock, mail, public_url=public_url, reserve=reserve, close_room=close_room)
+        meetings = Meetings(
+            self.database,
+            clock,
+            mail,
+            public_url=public_url,
+            reservations=allocation.reservations,
+            asked=ask_for_servers,
+            close_room=close_room,
+        )
         joining = Joining(
             self.database,
             clock,
@@ -171,7 +187,9 @@ class ApiServer(MultiService):
             },
             default=WebClient(Path(__file__).parent / "static", public_url),
         )
-        self.status = status_resource(metrics, self.readiness)
+        self.status = status_resource(
+            metrics, self.readiness, lambda: {"meetings without servers": allocation.troubles}
+        )
 
         # The services on top of the database.
         async def sweep() -> None:
@@ -183,6 +201,7 @@ class ApiServer(MultiService):
             sender,
             errands,
             live_minutes,
+            Rounds("reservations", clock, RESERVATION_INTERVAL, allocation.reservations.work),
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
             Rounds("sweep", clock, SWEEP_INTERVAL, sweep),
         ):

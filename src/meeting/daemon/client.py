@@ -84,31 +84,54 @@ class DaemonClient:
         self, method: str, url: str, *, json: Any = None, timeout: float = 10
     ) -> tuple[int, Headers, Any]:
         """As `request`, and the answer's headers with it."""
-        exchange = Deferred.fromCoroutine(self._exchange(method, url, _encoded(json)))
-        late = self._clock.callLater(timeout, exchange.cancel)
-        try:
-            return await exchange
-        except MeetingError:
-            raise
-        except CancelledError:
-            raise Unreachable(f"{_place(url)} did not answer within {timeout:g} s.") from None
-        except Exception as error:
-            raise Unreachable(f"{_place(url)}: {_reason(error)}") from error
-        finally:
-            if late.active():
-                late.cancel()
-
-    async def _exchange(self, method: str, url: str, body: bytes) -> tuple[int, Headers, Any]:
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        body = _encoded(json)
         signature = sign_request(self._secret, self._kind, method, path, body, self._clock.seconds())
-        headers = Headers({"Authorization": [signature], "User-Agent": ["meeting"]})
-        if body:
-            headers.setRawHeaders("Content-Type", ["application/json"])
-        response: IResponse = await self._agent.request(
-            method.encode("ascii"), url.encode("ascii"), headers, _Body(body) if body else None
-        )
-        return response.code, response.headers, _decoded(await _read(response, url))
+        return await exchange(self._agent, self._clock, method, url, signature, body=body, timeout=timeout)
+
+
+async def exchange(
+    agent: IAgent,
+    clock: IReactorTime,
+    method: str,
+    url: str,
+    authorization: str,
+    *,
+    body: bytes = b"",
+    timeout: float = 10,
+    largest: int = LARGEST_ANSWER,
+) -> tuple[int, Headers, Any]:
+    """One request with a JSON body, or none: status, headers and decoded JSON (None when there is none).
+
+    `timeout` (seconds) covers everything from the connection to the last byte; `largest` is in bytes.
+    Raises Unreachable.
+    """
+    under_way = Deferred.fromCoroutine(_exchange(agent, method, url, authorization, body, largest))
+    late = clock.callLater(timeout, under_way.cancel)
+    try:
+        return await under_way
+    except MeetingError:
+        raise
+    except CancelledError:
+        raise Unreachable(f"{_place(url)} did not answer within {timeout:g} s.") from None
+    except Exception as error:
+        raise Unreachable(f"{_place(url)}: {_reason(error)}") from error
+    finally:
+        if late.active():
+            late.cancel()
+
+
+async def _exchange(
+    agent: IAgent, method: str, url: str, authorization: str, body: bytes, largest: int
+) -> tuple[int, Headers, Any]:
+    headers = Headers({"Authorization": [authorization], "User-Agent": ["meeting"]})
+    if body:
+        headers.setRawHeaders("Content-Type", ["application/json"])
+    response: IResponse = await agent.request(
+        method.encode("ascii"), url.encode("ascii"), headers, _Body(body) if body else None
+    )
+    return response.code, response.headers, _decoded(await _read(response, url, largest))
 
 
 @implementer(IPolicyForHTTPS)
@@ -167,15 +190,16 @@ class _Body:
 class _Reader(TwistedProtocol):
     """Collects a body up to a limit."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, largest: int) -> None:
         self._url = url
+        self._largest = largest
         self._data = bytearray()
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
 
     def dataReceived(self, data: bytes) -> None:
         self._data += data
-        if len(self._data) > LARGEST_ANSWER:
-            self._end(Unreachable(f"{_place(self._url)} answered with more than {LARGEST_ANSWER} bytes."))
+        if len(self._data) > self._largest:
+            self._end(Unreachable(f"{_place(self._url)} answered with more than {self._largest} bytes."))
             self._stop()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -191,10 +215,10 @@ class _Reader(TwistedProtocol):
             transport.abortConnection()
 
 
-async def _read(response: Any, url: str) -> bytes:
-    if response.length is not UNKNOWN_LENGTH and response.length > LARGEST_ANSWER:
-        raise Unreachable(f"{_place(url)} answered with more than {LARGEST_ANSWER} bytes.")
-    reader = _Reader(url)
+async def _read(response: Any, url: str, largest: int) -> bytes:
+    if response.length is not UNKNOWN_LENGTH and response.length > largest:
+        raise Unreachable(f"{_place(url)} answered with more than {largest} bytes.")
+    reader = _Reader(url, largest)
     response.deliverBody(reader)
     return await reader.done
 

@@ -120,6 +120,8 @@ def test_an_instant_meeting_that_was_ended_opens_when_its_owner_comes_back(hub: 
 
 def test_a_meeting_cancelled_while_its_servers_are_asked_for_is_not_joined(make_hub: Any) -> None:
     hub: Hub = make_hub("--allocateserver", "https://allocate.example.com/")
+    hub.beat("sfu", "1.sfu.example.com:443")
+    hub.agent.answers["https://1.sfu.example.com:443/rtc/validate"] = (200, b"success")
     ada = hub.sign_in(ADA)
     meeting = ada.schedule()
     guest = hub.browser()

@@ -4,10 +4,30 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation import rules
 from meeting.apiserver.allocation.use_cases import AddressTaken, Allocation, Beat
+from meeting.apiserver.models import Answer
 from meeting.daemon.errors import BadRequest, BadSignature
 from meeting.daemon.registration import PATH, Farewell, Heartbeat, HeartbeatAnswer
 from meeting.daemon.secret import RequestVerifier, Secret
 from meeting.daemon.web import Api, Call, Reply, Who
+
+LIST = "/api/v1/daemons"
+
+
+class SfuServerAnswer(Answer):
+    """An sfuserver as it stands now. `age`: seconds since this instance was first heard."""
+
+    address: str
+    state: str
+    alive: bool
+    age: float
+    load: float
+    participants: int
+
+
+class SfuServers(Answer):
+    """All of them; those that are gone are forgotten after a week."""
+
+    servers: list[SfuServerAnswer]
 
 
 def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactorTime) -> None:
@@ -54,6 +74,19 @@ def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactor
             )
         )
         return HeartbeatAnswer(interval=allocation.interval.total_seconds(), peers=peers)
+
+    @api.route(
+        "GET",
+        LIST,
+        callers=Who.DAEMON,
+        answer=SfuServers,
+        summary="The sfuservers that registered: for the allocateserver.",
+        errors=(BadSignature,),
+        tags=tags,
+    )
+    async def list_servers(call: Call) -> SfuServers:
+        check(call, "allocate")
+        return SfuServers.model_validate({"servers": await allocation.sfuservers()})
 
     @api.route(
         "DELETE",

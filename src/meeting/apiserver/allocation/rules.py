@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from meeting.daemon.errors import PleaseWait
+
 #: A server that misses this many heartbeats is gone for those who choose, …
 MISSED = 3
 #: … and a meeting gets another one when its own has been gone for this long.
@@ -17,11 +19,38 @@ STOPPED = "stopped"
 WAIT = 2
 LONGEST_WAIT = 60
 
+#: A server that was found unfit is looked at again after this time.
+LOOK_AGAIN = timedelta(seconds=5)
+
+#: What participants hear of any of it; the reason is for those who can do something about it.
+PREPARING = "The servers for this meeting are being prepared."
+
+#: Nobody comes back to an instant meeting for whose servers we have asked in vain for so long: the next join asks.
+ASKING_FOR_INSTANT = timedelta(minutes=15)
+#: How long a scheduled meeting may go on beyond its end before its servers are given back.
+OVERTIME = timedelta(minutes=30)
+_FIRST_BACK_OFF = timedelta(seconds=5)
+_LONGEST_BACK_OFF = timedelta(minutes=10)
+
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):([0-9]{1,5})")
 
 
 class BadAnswer(Exception):
     """What an allocateserver answered cannot be used; the text says why, for the log."""
+
+
+class NotServed(PleaseWait):
+    """A meeting has no servers yet. What participants read does not tell why; `reason` does, in words."""
+
+    def __init__(self, outcome: str, reason: str, retry_after: float = WAIT) -> None:
+        """`outcome`: one word, for metrics and for programs."""
+        super().__init__(retry_after, PREPARING)
+        self.outcome = outcome
+        self.reason = reason
+
+    def told(self) -> PleaseWait:
+        """The same for the host, or an administrator."""
+        return PleaseWait(self.retry_after, f"{PREPARING} {self.reason}", extra={"reason": self.outcome})
 
 
 @dataclass(frozen=True)
@@ -47,6 +76,20 @@ class Server:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What came of asking one instance of an sfuserver for a proof that it knows the secret. `trouble` "": it does."""
+
+    instance: str
+    outcome: str
+    trouble: str
+    checked_at: datetime
+
+    def holds(self, instance: str, now: datetime) -> bool:
+        """Whether this is still worth something: good news until the server starts again, bad news for seconds."""
+        return self.instance == instance and (not self.outcome or now - self.checked_at < LOOK_AGAIN)
+
+
+@dataclass(frozen=True)
 class Servers:
     """The addresses (host:port) that serve a meeting; an empty `turn`: none."""
 
@@ -58,6 +101,27 @@ def is_address(text: object) -> bool:
     """Whether this is host:port, an IPv6 host in brackets."""
     match = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
     return match is not None and 0 < int(match[1]) < 65536
+
+
+def back_off(attempts: int, said: float) -> timedelta:
+    """When to ask again after `attempts` refusals in a row, the last of which asked for `said` seconds."""
+    doubled = _FIRST_BACK_OFF * (1 << min(attempts - 1, 20))
+    return max(min(doubled, _LONGEST_BACK_OFF), timedelta(seconds=said))
+
+
+def absence(address: str, found: Server | None, now: datetime) -> NotServed | None:
+    """Why an sfuserver that the allocateserver named cannot be given to anybody: it is not there."""
+    if found is None:
+        return NotServed(
+            "unregistered",
+            f"{address} has never registered with this hub: is it started, is this hub its --apiserver, and is its "
+            "--secret ours?",
+        )
+    if found.state == STOPPED:
+        return NotServed("unregistered", f"{address} has stopped.")
+    if found.is_lost(now):
+        return NotServed("unregistered", f"{address} was last heard {(now - found.beat_at).total_seconds():.0f} s ago.")
+    return None
 
 
 def least_loaded(servers: Iterable[Server], kind: str, now: datetime, interval: timedelta) -> Server | None:

@@ -5,24 +5,32 @@ version it saw. Of two that allocate at once the second finds its version gone, 
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, select, update
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from meeting.apiserver.allocation import rules
-from meeting.apiserver.allocation.rules import Server, Servers
-from meeting.apiserver.allocation.tables import allocation, server
-from meeting.apiserver.database import Database, insert_if_absent, upsert
+from meeting.apiserver.allocation import queries, rules
+from meeting.apiserver.allocation.queries import Known, Seen, lost_since
+from meeting.apiserver.allocation.reservations import Allocator, Reservations
+from meeting.apiserver.allocation.rules import Check, NotServed, Server, Servers
+from meeting.apiserver.allocation.tables import server
+from meeting.apiserver.database import Database, upsert
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import Conflict, PleaseWait
+from meeting.daemon.observe import Metrics
+
+__all__ = ["AddressTaken", "Allocation", "Allocator", "Beat", "Endpoint", "Reservations", "lost_since"]
 
 #: Servers not heard for this long are forgotten.
 FORGET = timedelta(days=7)
+#: How many meetings without servers are remembered for the status page.
+MOST_TROUBLES = 100
 
 
 class AddressTaken(Conflict):
@@ -55,12 +63,10 @@ class Beat:
     details: Mapping[str, Any]
 
 
-class Allocator(Protocol):
-    """Who chooses servers: the enterprise's allocateserver, or nobody (then we choose). Raises PleaseWait."""
+class Asks(Protocol):
+    """Asks a server at a URL whether it takes our tokens (`checks.Probe`)."""
 
-    async def servers(self, email: str, begin_at: datetime | None, end_at: datetime | None) -> Servers: ...
-
-    async def file_server(self, email: str) -> str: ...
+    async def ask(self, url: str) -> tuple[str, str]: ...
 
 
 class Allocation:
@@ -73,14 +79,24 @@ class Allocation:
         database: Database,
         clock: IReactorTime,
         allocator: Allocator | None,
+        probe: Asks,
         *,
         interval: timedelta = timedelta(seconds=1),
+        metrics: Metrics | None = None,
     ) -> None:
-        """`allocator` None: the hub chooses. `interval`: of the heartbeats."""
+        """`allocator` None: the hub chooses. `probe` looks at what it answers. `interval`: of the heartbeats."""
         self._database = database
         self._clock = clock
         self._allocator = allocator
+        self._probe = probe
+        self._probing: dict[str, list[Deferred[Check]]] = {}
         self.interval = interval
+        self.reservations = Reservations(database, clock, allocator)
+        #: The last reason why somebody had to wait, by the meeting; for administrators.
+        self.troubles: dict[str, str] = {}
+        self._outcomes = (metrics or Metrics()).counter(
+            "meeting_allocation_refusals", "Joins that had to wait for servers, by reason.", ["reason"]
+        )
 
     # -- registration -------------------------------------------------------------------------------------------------
 
@@ -97,50 +113,52 @@ class Allocation:
 
     async def sweep(self) -> None:
         """Forget servers that have been gone for long."""
-        await self._database.run(_forget, utc_now(self._clock) - FORGET)
+        await self._database.run(queries.forget, utc_now(self._clock) - FORGET)
 
     # -- meetings -----------------------------------------------------------------------------------------------------
 
-    async def reserve(self, meeting_id: str, email: str, begin_at: datetime, end_at: datetime) -> None:
-        """Ask for a scheduled meeting's servers ahead of time. A refusal is none: the first join asks again."""
-        if self._allocator is None:
-            return  # what is least loaded then is not known now
-        version, _, _ = await self._database.read(_look, meeting_id)
-        try:
-            chosen = await self._allocator.servers(email, begin_at, end_at)
-        except PleaseWait:
-            return
-        await self._database.run(_assign, meeting_id, version, chosen, utc_now(self._clock))
-
     async def for_join(
-        self, meeting_id: str, email: str, begin_at: datetime | None, end_at: datetime | None
+        self,
+        meeting_id: str,
+        email: str,
+        begin_at: datetime | None,
+        end_at: datetime | None,
+        *,
+        running: bool = False,
+        tell: bool = False,
     ) -> tuple[Endpoint, str]:
         """The sfuserver and the turnserver's address (or an empty text) for someone who joins now.
 
+        `running`: people are in the room, so the others go where it is. `tell`: the refusal says why.
         Raises PleaseWait.
         """
         now = utc_now(self._clock)
-        version, servers, known = await self._database.read(_look, meeting_id)
-        chosen = servers
-        if servers is None or self._is_lost(known, "sfu", servers.sfu, now):
-            chosen = await self._choose(known, email, begin_at, end_at, now)
-        elif self._allocator is None and servers.turn and self._is_lost(known, "turn", servers.turn, now):
-            turn = rules.least_loaded(known.values(), "turn", now, self.interval)
-            chosen = Servers(servers.sfu, turn.address if turn else "")
-        assert chosen is not None
-        if chosen != servers:
+        seen = await self._database.read(queries.look, meeting_id, begin_at, end_at)
+        try:
+            if self._allocator is None:
+                chosen = self._own_choice(seen, now)
+            else:
+                here = seen.servers if running or begin_at is None else seen.promised
+                chosen = await self._allocated(self._allocator, seen, here, (email, begin_at, end_at), now)
+        except NotServed as wait:
+            self._remember(meeting_id, wait)
+            if tell:
+                raise wait.told() from wait
+            raise
+        if chosen != seen.servers:
             self.log.info("meeting {meeting} is served by {sfu}", meeting=meeting_id, sfu=chosen.sfu)
-            chosen = await self._database.run(_assign, meeting_id, version, chosen, now)
-        return self._endpoint(known, "sfu", chosen.sfu), chosen.turn
+            chosen = await self._database.run(queries.assign, meeting_id, seen.version, chosen, now)
+        self.troubles.pop(meeting_id, None)
+        return self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn
 
     async def current(self, meeting_id: str) -> Endpoint | None:
         """The sfuserver that serves a meeting, if it has one."""
-        _, servers, known = await self._database.read(_look, meeting_id)
-        return None if servers is None else self._endpoint(known, "sfu", servers.sfu)
+        seen = await self._database.read(queries.look, meeting_id, None, None)
+        return None if seen.servers is None else self._endpoint(seen.known, "sfu", seen.servers.sfu)
 
     async def file_server(self, email: str) -> Endpoint:
         """The fsserver for the files of an owner's meetings. Raises PleaseWait."""
-        known = await self._database.read(_servers)
+        known = await self._database.read(queries.all_servers)
         if self._allocator is not None:
             return self._endpoint(known, "fs", await self._allocator.file_server(email))
         chosen = rules.least_loaded(known.values(), "fs", utc_now(self._clock), self.interval)
@@ -150,80 +168,127 @@ class Allocation:
 
     async def endpoint(self, kind: str, address: str) -> Endpoint:
         """How the server with this address is reached: as it registered, else by https."""
-        return self._endpoint(await self._database.read(_servers), kind, address)
+        return self._endpoint(await self._database.read(queries.all_servers), kind, address)
 
     async def servers(self) -> list[Server]:
         """All that registered, for the status pages."""
-        return list((await self._database.read(_servers)).values())
+        return list((await self._database.read(queries.all_servers)).values())
 
-    async def _choose(
-        self,
-        known: Mapping[tuple[str, str], Server],
-        email: str,
-        begin_at: datetime | None,
-        end_at: datetime | None,
-        now: datetime,
-    ) -> Servers:
-        if self._allocator is not None:
-            return await self._allocator.servers(email, begin_at, end_at)
+    async def sfuservers(self) -> list[dict[str, Any]]:
+        """All that registered, with how old their instance is and who is there: for the allocateserver."""
+        return await self._database.read(_sfuservers, utc_now(self._clock), self.interval)
+
+    def _own_choice(self, seen: Seen, now: datetime) -> Servers:
+        """Where the room is while that server is there, else the least loaded."""
+        servers, known = seen.servers, seen.known
+        turn = rules.least_loaded(known.values(), "turn", now, self.interval)
+        if servers is not None and not self._is_lost(known, "sfu", servers.sfu, now):
+            if servers.turn and self._is_lost(known, "turn", servers.turn, now):
+                return Servers(servers.sfu, turn.address if turn else "")
+            return servers
         sfu = rules.least_loaded(known.values(), "sfu", now, self.interval)
         if sfu is None:
-            raise PleaseWait(rules.WAIT, "No media server is ready.")
-        turn = rules.least_loaded(known.values(), "turn", now, self.interval)
+            raise NotServed("none", "No media server that is ready has registered with this hub.")
         return Servers(sfu.address, turn.address if turn else "")
 
-    def _is_lost(self, known: Mapping[tuple[str, str], Server], kind: str, address: str, now: datetime) -> bool:
+    async def _allocated(
+        self,
+        allocator: Allocator,
+        seen: Seen,
+        here: Servers | None,
+        question: tuple[str, datetime | None, datetime | None],
+        now: datetime,
+    ) -> Servers:
+        """Where the room is, or what was promised, if that server is fit; else what the allocateserver says now, if
+        that is. Raises NotServed.
+        """
+        if here is not None and await self._unfit(seen.known, seen.checks, here.sfu, now) is None:
+            return here
+        asked, _ = await allocator.servers(*question)
+        known, checks = seen.known, seen.checks
+        if ("sfu", asked.sfu) not in known or asked.sfu not in checks:
+            # It may have come while the allocateserver was asked, or is not one of those that were looked at.
+            known, checks = await self._database.read(_look_again, asked.sfu)
+        unfit = await self._unfit(known, checks, asked.sfu, now)
+        if unfit is not None:
+            raise unfit
+        return asked
+
+    async def _unfit(self, known: Known, checks: Mapping[str, Check], address: str, now: datetime) -> NotServed | None:
+        """Why an sfuserver must not be given to anybody: it is not there, cannot be reached or has another secret."""
+        found = known.get(("sfu", address))
+        absent = rules.absence(address, found, now)
+        if absent is not None or found is None:
+            return absent
+        check = checks.get(address)
+        if not found.is_alive(now, self.interval) and check is not None and not check.outcome:
+            return None  # it was well and may be starting again: those who come back wait for it
+        if check is None or not check.holds(found.instance, now):
+            check = await self._look_at(found)
+        return NotServed(check.outcome, check.trouble) if check.outcome else None
+
+    async def _look_at(self, found: Server) -> Check:
+        """Ask the server. Those who join at once wait for one answer."""
+        waiting = self._probing.get(found.address)
+        if waiting is not None:
+            answer: Deferred[Check] = Deferred()
+            waiting.append(answer)
+            return await answer
+        self._probing[found.address] = []
+        try:
+            outcome, trouble = await self._probe.ask(found.url)
+            check = Check(found.instance, outcome, trouble, utc_now(self._clock))
+            if outcome:
+                self.log.error("{sfu} is given to nobody: {trouble}", sfu=found.address, trouble=trouble)
+            await self._database.run(queries.keep_check, found.address, check)
+        except BaseException as error:
+            for each in self._probing.pop(found.address):
+                each.errback(NotServed("unknown", "It could not be found out whether the media server is well."))
+            raise error
+        for each in self._probing.pop(found.address):
+            each.callback(check)
+        return check
+
+    def _remember(self, meeting_id: str, wait: NotServed) -> None:
+        """For the status page and the metrics; the log has a line for each change."""
+        if self.troubles.get(meeting_id) != wait.reason:
+            self.log.warn("meeting {meeting} has no server: {reason}", meeting=meeting_id, reason=wait.reason)
+        self.troubles.pop(meeting_id, None)
+        self.troubles[meeting_id] = wait.reason
+        if len(self.troubles) > MOST_TROUBLES:
+            del self.troubles[next(iter(self.troubles))]
+        self._outcomes.labels(wait.outcome).inc()
+
+    def _is_lost(self, known: Known, kind: str, address: str, now: datetime) -> bool:
         found = known.get((kind, address))
         return found is None or found.is_lost(now)
 
     @staticmethod
-    def _endpoint(known: Mapping[tuple[str, str], Server], kind: str, address: str) -> Endpoint:
+    def _endpoint(known: Known, kind: str, address: str) -> Endpoint:
         found = known.get((kind, address))
         return Endpoint(address, found.url if found else f"https://{address}")
 
 
-def lost_since(transaction: Connection, meeting_ids: Collection[str], now: datetime) -> dict[str, datetime]:
-    """For each of these meetings whose sfuserver registers here: since when nobody who was there can be there any more.
-
-    That is now if it is gone, and its start otherwise: a server that restarted has no rooms. One query.
-    """
-    query = (
-        select(allocation.c.meeting_id, server)
-        .select_from(allocation.join(server, (server.c.address == allocation.c.sfu) & (server.c.kind == "sfu")))
-        .where(allocation.c.meeting_id.in_(meeting_ids))
-    )
-    return {row.meeting_id: now if _server(row).is_lost(now) else row.started_at for row in transaction.execute(query)}
+def _look_again(transaction: Connection, address: str) -> tuple[Known, Mapping[str, Check]]:
+    return queries.all_servers(transaction), queries.checks_of(transaction, {address})
 
 
-def _server(row: Row[Any]) -> Server:
-    return Server(row.kind, row.address, row.url, row.instance, row.state, row.load, row.started_at, row.beat_at)
-
-
-def _servers(transaction: Connection) -> dict[tuple[str, str], Server]:
-    return {(row.kind, row.address): _server(row) for row in transaction.execute(select(server))}
-
-
-def _look(transaction: Connection, meeting_id: str) -> tuple[int, Servers | None, dict[tuple[str, str], Server]]:
-    return *_current(transaction, meeting_id), _servers(transaction)
-
-
-def _current(transaction: Connection, meeting_id: str) -> tuple[int, Servers | None]:
-    row = transaction.execute(select(allocation).where(allocation.c.meeting_id == meeting_id)).first()
-    return (0, None) if row is None else (row.version, Servers(row.sfu, row.turn))
-
-
-def _assign(transaction: Connection, meeting_id: str, version: int, chosen: Servers, now: datetime) -> Servers:
-    """Compare and set: `chosen`, if the meeting's allocation is still at `version`; returns what it is now."""
-    values = {"sfu": chosen.sfu, "turn": chosen.turn, "version": version + 1, "allocated_at": now}
-    if version == 0:
-        if insert_if_absent(transaction, allocation, meeting_id=meeting_id, **values):
-            return chosen
-    else:
-        same = update(allocation).where(allocation.c.meeting_id == meeting_id, allocation.c.version == version)
-        if transaction.execute(same.values(**values)).rowcount:
-            return chosen
-    _, servers = _current(transaction, meeting_id)
-    return servers or chosen
+def _sfuservers(transaction: Connection, now: datetime, interval: timedelta) -> list[dict[str, Any]]:
+    found = []
+    for row in transaction.execute(select(server).where(server.c.kind == "sfu")):
+        each, details = queries.server_of(row), json.loads(row.details)
+        people = details.get("participants") if isinstance(details, dict) else None
+        found.append(
+            {
+                "address": each.address,
+                "state": each.state,
+                "alive": each.is_alive(now, interval),
+                "age": max(0.0, (now - each.started_at).total_seconds()),
+                "load": each.load,
+                "participants": people if isinstance(people, int) and people >= 0 else 0,
+            }
+        )
+    return found
 
 
 def _beat(transaction: Connection, beat: Beat, now: datetime, interval: timedelta) -> list[str]:
@@ -240,20 +305,15 @@ def _beat(transaction: Connection, beat: Beat, now: datetime, interval: timedelt
     # The usual second: one row, one statement.
     if not transaction.execute(update(server).where(key, server.c.instance == beat.instance).values(**heard)).rowcount:
         other = transaction.execute(select(server).where(key)).first()
-        if other is not None and _server(other).is_alive(now, interval):
+        if other is not None and queries.server_of(other).is_alive(now, interval):
             raise AddressTaken(f"{beat.address} is used by another instance that is alive.")
         fresh = {**heard, "instance": beat.instance, "started_at": now}
         upsert(transaction, server, {"kind": beat.kind, "address": beat.address, **fresh}, fresh)
     if beat.kind != "turn":
         return []
-    sfuservers = transaction.execute(select(server).where(server.c.kind == "sfu")).all()
-    return sorted({address for row in sfuservers if not _server(row).is_lost(now) for address in json.loads(row.media)})
+    return queries.peers(transaction, now)
 
 
 def _leave(transaction: Connection, kind: str, address: str, instance: str) -> None:
     mine = update(server).where(server.c.kind == kind, server.c.address == address, server.c.instance == instance)
     transaction.execute(mine.values(state=rules.STOPPED))
-
-
-def _forget(transaction: Connection, before: datetime) -> None:
-    transaction.execute(delete(server).where(server.c.beat_at < before))

@@ -14,7 +14,7 @@ from meeting.apiserver.allocation.use_cases import Allocation
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.meetings import queries, rules
 from meeting.apiserver.meetings.queries import Meeting
-from meeting.apiserver.meetings.rules import Role
+from meeting.apiserver.meetings.rules import Role, State
 from meeting.apiserver.meetings.tables import meeting, member
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.schema import new_id, utc_now
@@ -85,7 +85,14 @@ class Joining:
             wait = await self._database.run(count, _GUESTS, source, now)
             if wait:
                 raise TooManyRequests("Too many guests come from your network at once.", retry_after=wait)
-        sfu, turn = await self._allocation.for_join(found.id, found.owner.email, found.begin_at, found.end_at)
+        sfu, turn = await self._allocation.for_join(
+            found.id,
+            found.owner.email,
+            found.begin_at,
+            found.end_at,
+            running=found.state is State.RUNNING,
+            tell=rules.ROLES[role].owns or (caller.person is not None and caller.person.administrator),
+        )
 
         def enter(transaction: Connection) -> Meeting:
             # It may have been cancelled while the allocateserver was asked.

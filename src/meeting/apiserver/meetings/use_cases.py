@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.rules import Limit, known_zone, normal_email
 from meeting.apiserver.accounts.use_cases import Caller, Person, count
+from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, rules
@@ -63,18 +64,20 @@ class Meetings:
         mail: Mail,
         *,
         public_url: str,
-        reserve: Callable[[Meeting], None],
+        reservations: Reservations,
+        asked: Callable[[], None],
         close_room: Callable[[Meeting], None],
     ) -> None:
-        """`reserve` asks for a scheduled meeting's servers, `close_room` sends everyone out of its room: both go on
-        by themselves.
+        """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
+        out of a room: both go on by themselves.
         """
         self._database = database
         self._clock = clock
         self._mail = mail
         self._letters = Letters(mail, self.link)
         self._public_url = public_url
-        self._reserve = reserve
+        self._reservations = reservations
+        self._asked = asked
         self._close_room = close_room
 
     def link(self, of: Meeting) -> str:
@@ -96,7 +99,9 @@ class Meetings:
             owner.zone,
             now,
         )
-        return await self._database.run(_open_instant, owner, fresh, now)
+        opened = await self._database.run(_open_instant, owner, fresh, self._reservations, now)
+        self._asked()
+        return opened
 
     async def schedule(
         self, owner: Person, title: str, begin_at: datetime, end_at: datetime, zone: str, invitees: Sequence[str]
@@ -108,9 +113,9 @@ class Meetings:
             new_id(now), Kind.SCHEDULED, owner, rules.clean_title(title), begin_at, end_at, known_zone(zone), now
         )
         emails = _addresses(invitees, owner)
-        made = await self._database.run(_schedule, fresh, emails, self._letters, self._mail, now)
+        made = await self._database.run(_schedule, fresh, emails, self._letters, self._mail, self._reservations, now)
         self._mail.wake()
-        self._reserve(made)
+        self._asked()
         return made
 
     async def change(self, owner: Person, code: str, changes: Changes) -> Meeting:
@@ -125,18 +130,20 @@ class Meetings:
             zone=None if changes.zone is None else known_zone(changes.zone),
             invitees=None if changes.invitees is None else _addresses(changes.invitees, owner),
         )
-        before, after = await self._database.run(_change, owner, code, given, self._letters, self._mail, now)
+        after = await self._database.run(
+            _change, owner, code, given, self._letters, self._mail, self._reservations, now
+        )
         self._mail.wake()
-        if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
-            self._reserve(after)
+        self._asked()
         return after
 
     async def cancel(self, owner: Person, code: str) -> None:
         """Cancel a meeting of this owner; mails go out. A second time changes nothing."""
         now = utc_now(self._clock)
 
-        before = await self._database.run(_cancel, owner, code, self._letters, self._mail, now)
+        before = await self._database.run(_cancel, owner, code, self._letters, self._mail, self._reservations, now)
         self._mail.wake()
+        self._asked()
         if before.state is State.RUNNING:
             self._close_room(before)
 
@@ -231,7 +238,9 @@ def _row(
     }
 
 
-def _open_instant(transaction: Connection, owner: Person, fresh: dict[str, Any], now: datetime) -> tuple[Meeting, bool]:
+def _open_instant(
+    transaction: Connection, owner: Person, fresh: dict[str, Any], reservations: Reservations, now: datetime
+) -> tuple[Meeting, bool]:
     made = False
     if queries.instant_of(transaction, owner.id, now) is None:
         # Of two at once (a double click, two replicas) one finds the owner's key taken.
@@ -239,6 +248,7 @@ def _open_instant(transaction: Connection, owner: Person, fresh: dict[str, Any],
     found = queries.instant_of(transaction, owner.id, now)
     if found is None:
         raise Stale("the other's meeting is not visible yet")
+    reservations.want(transaction, found.id, owner.email, None, None, now)
     return found, made
 
 
@@ -248,6 +258,7 @@ def _schedule(
     emails: Sequence[str],
     letters: Letters,
     mail: Mail,
+    reservations: Reservations,
     now: datetime,
 ) -> Meeting:
     first = insert_if_absent(transaction, meeting, **fresh)
@@ -257,6 +268,7 @@ def _schedule(
     assert made is not None
     if first:  # else this is done again after a commit whose answer was lost: the mails are queued
         _post(transaction, mail, made, letters.invitations(made, now), now)
+        reservations.want(transaction, made.id, made.owner.email, made.begin_at, made.end_at, now)
     return made
 
 
@@ -281,8 +293,9 @@ def _change(
     given: Changes,
     letters: Letters,
     mail: Mail,
+    reservations: Reservations,
     now: datetime,
-) -> tuple[Meeting, Meeting]:
+) -> Meeting:
     before = _owned(transaction, owner, code, now)
     if before.kind is Kind.INSTANT:
         if replace(given, title=None) != Changes():
@@ -302,7 +315,9 @@ def _change(
     assert after is not None
     if after.kind is Kind.SCHEDULED:
         _post(transaction, mail, after, letters.changes(before, after, now), now)
-    return before, after
+        if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
+            reservations.want(transaction, after.id, after.owner.email, after.begin_at, after.end_at, now)
+    return after
 
 
 def _post(transaction: Connection, mail: Mail, about: Meeting, letters: Sequence[Letter], now: datetime) -> None:
@@ -327,6 +342,7 @@ def _cancel(
     code: str,
     letters: Letters,
     mail: Mail,
+    reservations: Reservations,
     now: datetime,
 ) -> Meeting:
     before = _owned(transaction, owner, code, now)
@@ -338,6 +354,7 @@ def _cancel(
         _write(transaction, before, {"cancelled_at": now, "running_since": None})
         _everyone_leaves(transaction, before, now)
         mail.post(transaction, *letters.cancellations(before, now))
+        reservations.drop(transaction, before.id, now)
     return before
 
 
