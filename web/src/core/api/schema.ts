@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/daemons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sfuservers that registered: for the allocateserver. */
+        get: operations["list_servers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/daemons/heartbeat": {
         parameters: {
             query?: never;
@@ -908,6 +925,32 @@ export interface components {
             version: string;
         };
         /**
+         * SfuServerAnswer
+         * @description An sfuserver as it stands now. `age`: seconds since this instance was first heard.
+         */
+        SfuServerAnswer: {
+            /** Address */
+            address: string;
+            /** Age */
+            age: number;
+            /** Alive */
+            alive: boolean;
+            /** Load */
+            load: number;
+            /** Participants */
+            participants: number;
+            /** State */
+            state: string;
+        };
+        /**
+         * SfuServers
+         * @description All of them; those that are gone are forgotten after a week.
+         */
+        SfuServers: {
+            /** Servers */
+            servers: components["schemas"]["SfuServerAnswer"][];
+        };
+        /**
          * SignInAnswer
          * @description Who is signed in now; the session's cookie comes with it.
          */
@@ -1006,6 +1049,44 @@ export interface operations {
             };
             /** @description `too-many-requests`: That was too often. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_servers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SfuServers"];
+                };
+            };
+            /** @description `signature`: The request is not signed by a daemon that knows the secret. */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
