@@ -95,6 +95,10 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
+#: Up to 16 MiB on every engine (MySQL's BLOB alone would end at 64 KiB).
+MediumBytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+
+
 def Email() -> String:
     """An address as `accounts.rules.normal_email` writes it: compared byte by byte on every engine."""
     return String(EMAIL_LENGTH)

@@ -26,6 +26,8 @@ from meeting.apiserver.chat import routes as chat_routes
 from meeting.apiserver.chat.use_cases import Chat
 from meeting.apiserver.database import Database, Threads, mysql_url, sqlite_url
 from meeting.apiserver.errands import Errands, Rounds
+from meeting.apiserver.events import Events
+from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
 from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SUBMISSION_PORT, SmtpServer, SmtpTransport
@@ -57,6 +59,8 @@ PRESENCE_INTERVAL = 5.0
 SWEEP_INTERVAL = 3600.0
 #: Seconds between two looks for servers that have to be asked for again.
 RESERVATION_INTERVAL = 5.0
+#: Seconds between two looks for events that everybody has read.
+PRUNE_INTERVAL = 60.0
 #: How long the queue remembers a mail that was sent.
 MAIL_MEMORY = timedelta(days=30)
 
@@ -95,6 +99,8 @@ class ApiServer(MultiService):
             metrics=metrics,
         )
         errands = Errands()
+        events = Events(self.database, clock)
+        leases = Leases(self.database, clock)
 
         # The subjects, each on those before it.
         transports = [
@@ -197,13 +203,22 @@ class ApiServer(MultiService):
             await allocation.sweep()
             await mail.sweep(utc_now(clock) - MAIL_MEMORY)
 
+        # Once, whichever replica does it; the rest is shorter than the round, so that each round is somebody's.
+        async def sweep_once() -> None:
+            await leases.do("sweep", sweep, rest=timedelta(seconds=SWEEP_INTERVAL * 0.9))
+
+        async def prune_once() -> None:
+            await leases.do("events", events.prune, rest=timedelta(seconds=PRUNE_INTERVAL * 0.9))
+
         for service in (
+            events,
             sender,
             errands,
             live_minutes,
             Rounds("reservations", clock, RESERVATION_INTERVAL, allocation.reservations.work),
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
-            Rounds("sweep", clock, SWEEP_INTERVAL, sweep),
+            Rounds("sweep", clock, SWEEP_INTERVAL, sweep_once),
+            Rounds("pruning events", clock, PRUNE_INTERVAL, prune_once),
         ):
             service.setServiceParent(self)
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 log = Logger()
 
-#: The packages whose tables make the schema; the migrations are written from them.
+#: The modules whose tables make the schema; the migrations are written from them.
 SUBJECTS = ("accounts", "allocation", "chat", "mail", "meetings", "minutes")
+BESIDE_SUBJECTS = ("events", "leases")
 
 #: How long a holder of the guard may be silent before another takes over.
 LEASE = timedelta(seconds=60)
@@ -54,6 +55,8 @@ def schema() -> MetaData:
     """The MetaData with every table of the hub in it."""
     for subject in SUBJECTS:
         import_module(f"meeting.apiserver.{subject}.tables")
+    for module in BESIDE_SUBJECTS:
+        import_module(f"meeting.apiserver.{module}")
     return metadata
 
 

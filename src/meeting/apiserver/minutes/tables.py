@@ -1,19 +1,15 @@
 """The minutes of a meeting as they are kept: a snapshot and the updates since; and the files that were announced."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String
-from sqlalchemy.dialects import mysql
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String
 
-from meeting.apiserver.schema import Id, Moment, table
-
-#: Up to 16 MiB on every engine (MySQL's BLOB alone would end at 64 KiB).
-_Bytes = LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")
+from meeting.apiserver.schema import Id, MediumBytes, Moment, table
 
 #: One Yjs update that was acknowledged and is not yet in the snapshot. Their order does not matter to a CRDT.
 minutes_update = table(
     "minutes_update",
     Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
     Column("id", Id, primary_key=True),
-    Column("data", _Bytes, nullable=False),
+    Column("data", MediumBytes, nullable=False),
     Column("written_at", Moment, nullable=False),
 )
 
@@ -21,7 +17,7 @@ minutes_update = table(
 minutes_snapshot = table(
     "minutes_snapshot",
     Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
-    Column("data", _Bytes, nullable=False),
+    Column("data", MediumBytes, nullable=False),
     Column("written_at", Moment, nullable=False),
 )
 
