@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from meeting.sfuserver.room.layers import HIGHEST
 from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.participant import Participant
 from meeting.sfuserver.room.rooms import Rooms
@@ -70,7 +71,8 @@ def _participant(participant: Participant) -> dict[str, Any]:
                 "mime": track.info.mime_type,
                 "muted": track.info.muted,
                 "subscribers": len(track.subscriptions),
-                "flows": track.best is not None,
+                "flows": track.encoding(HIGHEST) is not None,
+                "needed": track.demand.highest,
             }
             for track in participant.tracks.values()
         },

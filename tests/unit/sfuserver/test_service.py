@@ -131,5 +131,11 @@ def test_the_state_shows_who_sends_what_to_whom() -> None:
     bert.answer()
     state = dump(world.rooms, world.media)
     people = state["rooms"]["standup"]["participants"]
-    assert people["anna"]["tracks"][sid] == {"mime": "video/VP8", "muted": False, "subscribers": 1, "flows": True}
+    assert people["anna"]["tracks"][sid] == {
+        "mime": "video/VP8",
+        "muted": False,
+        "subscribers": 1,
+        "flows": True,
+        "needed": 2,
+    }
     assert people["bert"]["subscriptions"] == {sid: {"bound": True}}

@@ -25,6 +25,7 @@ from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.data import BadPacket, destinations, read_packet, stamp
 from meeting.sfuserver.room.distribution import Distribution
 from meeting.sfuserver.room.events import RoomEvents
+from meeting.sfuserver.room.layers import quality_update
 from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.outgoing import Outgoing
 from meeting.sfuserver.room.participant import Identity, Participant
@@ -83,6 +84,7 @@ class Room:
         self._changed: dict[str, Participant] = {}
         self._departed: list[ParticipantInfo] = []
         self._fresh: list[tuple[Participant, Track]] = []
+        self._unsettled: dict[str, Track] = {}
         self._lost: list[tuple[Participant, str]] = []
         self._room_changed = False
         events.room_started(self, now)
@@ -178,6 +180,8 @@ class Room:
         publisher.tracks[track.sid] = track
         self._note(publisher)
         self._fresh.append((publisher, track))
+        if not track.settled:
+            self.unsettled(track)
         self._events.track_published(self, publisher, track, now)
 
     def unpublish(self, publisher: Participant, track: Track, now: float) -> None:
@@ -210,6 +214,11 @@ class Room:
         publisher.rules = rules
         for subscriber in self.participants.values():
             self._distribution.reconcile(subscriber, publisher, publisher.tracks.values())
+        self._wake()
+
+    def unsettled(self, track: Track) -> None:
+        """Viewers need other encodings of it than its publisher knows of."""
+        self._unsettled[track.sid] = track
         self._wake()
 
     def publisher_of(self, track_sid: str) -> Participant | None:
@@ -252,9 +261,11 @@ class Room:
             self._room_changed = False
             self._broadcast(SignalResponse(room_update=RoomUpdate(room=self.info())))
         self._distribution.negotiate(now)
+        self._tell_demand(now)
 
     def tick(self, now: float) -> None:
         """Some time went by: call it a few times a second."""
+        self._tell_demand(now)
         if now >= self._speakers_due:
             self._speakers_due = now + self._settings.speaker_interval
             speakers = self._speakers.changes()
@@ -290,6 +301,17 @@ class Room:
         for participant in changed.values():
             if participant.hidden:
                 participant.send(SignalResponse(update=ParticipantUpdate(participants=[participant.info()])))
+
+    def _tell_demand(self, now: float) -> None:
+        """Publishers hear which encodings are needed; a fall waits here until it has lasted."""
+        for sid, track in list(self._unsettled.items()):
+            publisher = self.publisher_of(sid)
+            highest = track.demand.news(now)
+            if publisher is not None and highest is not None:
+                update = quality_update(sid, track.info.mime_type, highest)
+                publisher.send(SignalResponse(subscribed_quality_update=update))
+            if publisher is None or track.settled:
+                del self._unsettled[sid]
 
     def _broadcast(self, message: SignalResponse) -> None:
         outgoing = Outgoing(message)

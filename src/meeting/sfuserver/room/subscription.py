@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from livekit.protocol.rtc import UpdateTrackSettings
+
 from meeting.dataplane.interfaces import ISink, ISource
 from meeting.sfuserver.negotiation.codecs import Format, payload_type_maps
 from meeting.sfuserver.negotiation.description import RemoteSection
 from meeting.sfuserver.negotiation.offer_answer import Send, agreed
 from meeting.sfuserver.room.connection import Connection
+from meeting.sfuserver.room.layers import HIGHEST, NOTHING, wanted_rank
 from meeting.sfuserver.room.track import Track
 
 __all__ = ["Subscription"]
@@ -22,9 +25,10 @@ class Subscription:
         self.publisher_sid = publisher_sid
         self.subscriber_sid = subscriber_sid
         self.sink: ISink | None = None
-        self._disabled = False
+        self._rank = HIGHEST
         self._fed: ISource | None = None
         track.subscriptions[subscriber_sid] = self
+        track.demanded(NOTHING, HIGHEST)
 
     def send(self, connection: Connection) -> Send:
         """How a section of ours names it: the stream id carries the track, as some browsers invent track ids."""
@@ -54,15 +58,22 @@ class Subscription:
         self.refresh()
         return True
 
-    def disable(self, disabled: bool) -> None:
-        """The subscriber does not look at it now; the section stays."""
-        self._disabled = disabled
+    @property
+    def paused(self) -> bool:
+        """Whether the subscriber does not look at it now."""
+        return self._rank == NOTHING
+
+    def adjust(self, settings: UpdateTrackSettings) -> None:
+        """How the subscriber looks at it now, if at all; the section stays."""
+        rank = wanted_rank(settings, self.track.info.layers)
+        self.track.demanded(self._rank, rank)
+        self._rank = rank
         self.refresh()
 
     def refresh(self) -> None:
         if self.sink is None:
             return
-        wanted = None if self._disabled else self.track.best
+        wanted = self.track.encoding(self._rank)
         if wanted is not self._fed:
             self._fed = wanted
             self.sink.feed(wanted)
@@ -75,5 +86,6 @@ class Subscription:
             self._fed = None
 
     def close(self) -> None:
-        self.track.subscriptions.pop(self.subscriber_sid, None)
+        if self.track.subscriptions.pop(self.subscriber_sid, None) is not None:
+            self.track.demanded(self._rank, NOTHING)
         self.unbind()

@@ -12,6 +12,7 @@ from livekit.protocol.rtc import AddTrackRequest
 from meeting.dataplane.interfaces import ISource
 from meeting.dataplane.values import Kind
 from meeting.sfuserver.negotiation.codecs import Format
+from meeting.sfuserver.room.layers import NOTHING, Demand
 
 __all__ = ["Track", "TrackFeed", "track_info"]
 
@@ -29,7 +30,7 @@ class TrackFeed(Protocol):
     """A subscription, as its track sees it."""
 
     def refresh(self) -> None:
-        """The track's best encoding changed."""
+        """The encodings that flow have changed."""
 
 
 @dataclass(slots=True)
@@ -43,16 +44,24 @@ class Track:
     """Pending until a section of an offer carries it, then live, until that section stops sending."""
 
     def __init__(
-        self, request: AddTrackRequest, info: TrackInfo, heard: Callable[[int], None] = lambda level: None
+        self,
+        request: AddTrackRequest,
+        info: TrackInfo,
+        heard: Callable[[int], None] = lambda level: None,
+        unsettled: Callable[[Track], None] = lambda track: None,
     ) -> None:
-        """`heard` gets the audio levels, -dBov."""
+        """`heard` gets the audio levels, -dBov; `unsettled` is called when viewers need other encodings than the
+        publisher knows of.
+        """
         self.request = request
         self.info = info
         self.formats: tuple[Format, ...] = ()
         """As agreed with the publisher."""
         self.subscriptions: dict[str, TrackFeed] = {}
         """By the subscriber's sid."""
+        self.demand = Demand()
         self._heard = heard
+        self._unsettled = unsettled
         self._layers: dict[int, _Layer] = {}
 
     @property
@@ -73,11 +82,29 @@ class Track:
         codecs = self.request.simulcast_codecs
         return codecs[0].codec if codecs else None
 
-    @property
-    def best(self) -> ISource | None:
-        """The encoding to forward: the highest that flows; a lone one at once, before its first packet."""
+    def encoding(self, rank: int) -> ISource | None:
+        """The encoding to forward to one who needs `rank`: of those that flow the highest up to it, or the next above.
+
+        A lone one is forwarded at once, before its first packet.
+        """
+        if rank == NOTHING:
+            return None
         flowing = [layer for layer in self._layers.values() if layer.flows or len(self._layers) == 1]
-        return max(flowing, key=lambda layer: layer.rank).source if flowing else None
+        enough = [layer for layer in flowing if layer.rank <= rank]
+        if enough:
+            return max(enough, key=lambda layer: layer.rank).source
+        return min(flowing, key=lambda layer: layer.rank).source if flowing else None
+
+    def demanded(self, before: int, after: int) -> None:
+        """A subscriber that needed the rank `before` needs `after` now."""
+        self.demand.move(before, after)
+        if not self.settled:
+            self._unsettled(self)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the publisher knows which encodings are needed. Of sound there is only one."""
+        return self.kind is Kind.AUDIO or self.demand.settled
 
     def negotiated(self, mid: str, formats: Sequence[Format]) -> None:
         self.formats = tuple(formats)

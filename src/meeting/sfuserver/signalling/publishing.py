@@ -43,7 +43,7 @@ def add_track(room: Room, participant: Participant, request: AddTrackRequest) ->
         refuse(RequestResponse.LIMIT_EXCEEDED, f"More than {MAXIMUM_TRACKS} tracks.")
     else:
         info = track_info(request, room.new_sid)
-        track = Track(request, info, lambda level: room.heard(participant, level))
+        track = Track(request, info, lambda level: room.heard(participant, level), room.unsettled)
         participant.upstream.pending.append(track)
         published = TrackPublishedResponse(cid=request.cid, track=info)
         participant.send(SignalResponse(track_published=published))

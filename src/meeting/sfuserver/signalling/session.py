@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
-from livekit.protocol.models import DisconnectReason
+from livekit.protocol.models import DisconnectReason, VideoQuality
 from livekit.protocol.rtc import (
     JoinRequest,
     ParticipantUpdate,
@@ -21,6 +21,7 @@ from livekit.protocol.rtc import (
     SignalRequest,
     SignalResponse,
     SubscriptionResponse,
+    UpdateTrackSettings,
 )
 
 from meeting.sfuserver.negotiation.description import read
@@ -142,7 +143,7 @@ class Session:
         for sid in request.track_setting.track_sids:
             subscription = self.participant.subscriptions.get(sid)
             if subscription is not None:
-                subscription.disable(request.track_setting.disabled)
+                subscription.adjust(request.track_setting)
 
     def _on_subscription_permission(self, request: SignalRequest, now: float) -> None:
         self.room.set_rules(self.participant, subscription_rules(request.subscription_permission))
@@ -158,7 +159,9 @@ class Session:
         self.room.subscribe(self.participant, known, state.subscription.subscribe)
         disabled = set(state.track_sids_disabled)
         for sid, subscription in self.participant.subscriptions.items():
-            subscription.disable(sid in disabled)
+            if subscription.paused != (sid in disabled):
+                settings = UpdateTrackSettings(disabled=sid in disabled, quality=VideoQuality.HIGH)
+                subscription.adjust(settings)
 
     # The rest
 
