@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import URL
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -24,7 +23,7 @@ from meeting.apiserver.allocation.external import ExternalAllocator
 from meeting.apiserver.allocation.use_cases import Allocation
 from meeting.apiserver.chat import routes as chat_routes
 from meeting.apiserver.chat.use_cases import Chat
-from meeting.apiserver.database import Database, Threads, mysql_url, sqlite_url
+from meeting.apiserver.database import Database, Threads, access, database_url
 from meeting.apiserver.errands import Errands, Rounds
 from meeting.apiserver.events import Events
 from meeting.apiserver.leases import Leases
@@ -94,6 +93,7 @@ class ApiServer(MultiService):
             database_url(settings),
             reactor,
             prepare=lambda database: Deferred.fromCoroutine(prepare(database)),
+            access=access(settings),
             connections=settings["databaseConnections"],
             threads=threads,
             metrics=metrics,
@@ -238,16 +238,6 @@ class ApiServer(MultiService):
     async def _stop(self) -> None:
         await super().stopService()
         await self.database.stopService()
-
-
-def database_url(settings: Mapping[str, Any]) -> URL:
-    """Where the database is."""
-    address = settings["mysqlAddress"]
-    if address is None:
-        return sqlite_url(settings["stateDirectory"] / "apiserver.sqlite")
-    return mysql_url(
-        address.host, address.port, settings["mysqlUser"], settings["mysqlPassword"] or "", settings["mysqlDatabase"]
-    )
 
 
 def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:

@@ -28,12 +28,22 @@ class Options(DaemonOptions):
         *shared.WEB,
         Flag(
             "mysqlAddress",
-            "host:port of the MySQL server; without: SQLite in the state directory",
-            convert=shared.host_port,
+            "host:port of the MySQL server, or of a cluster's nodes: the first that answers is used; without: SQLite "
+            "in the state directory",
+            convert=shared.host_ports,
+            repeatable=True,
         ),
         Flag("mysqlUser", "the MySQL user"),
         Flag("mysqlPassword", "the MySQL user's password", secret=True),
         Flag("mysqlDatabase", "the MySQL database; created if it is missing and this user may", "Meeting"),
+        Flag("mysqlCa", "the authority of the MySQL server's certificate (PEM); without: no TLS", convert=shared.path),
+        Flag("mysqlConnectTimeout", "how long a MySQL server may take to let us in", "5s", shared.seconds),
+        Flag(
+            "mysqlReadTimeout",
+            "how long it may be silent; above the pause of a cluster that lost a node",
+            "15s",
+            shared.seconds,
+        ),
         Flag("databaseConnections", "most connections to the database at once", "8", shared.whole_number),
         Flag(
             "mailServer",
@@ -84,9 +94,10 @@ class Options(DaemonOptions):
 
     def check(self) -> None:
         """What fits together."""
-        if self["mysqlAddress"] is None and (self["mysqlUser"] or self["mysqlPassword"]):
-            raise usage.UsageError("--mysqlUser and --mysqlPassword need --mysqlAddress")
-        if self["mysqlAddress"] is not None and not self["mysqlUser"]:
+        self["mysqlAddress"] = [address for addresses in self["mysqlAddress"] for address in addresses]
+        if not self["mysqlAddress"] and (self["mysqlUser"] or self["mysqlPassword"] or self["mysqlCa"]):
+            raise usage.UsageError("--mysqlUser, --mysqlPassword and --mysqlCa need --mysqlAddress")
+        if self["mysqlAddress"] and not self["mysqlUser"]:
             raise usage.UsageError("--mysqlAddress needs --mysqlUser")
         if self["databaseConnections"] < 1:
             raise usage.UsageError("--databaseConnections: write at least 1")

@@ -41,6 +41,11 @@ def host_port(text: str) -> HostPort:
     return HostPort(found["six"] or found["host"], port(found["port"]))
 
 
+def host_ports(text: str) -> list[HostPort]:
+    """One of these, or several with commas between them."""
+    return [host_port(each.strip()) for each in text.split(",")]
+
+
 def port(text: str) -> int:
     """0 to 65535; 0 lets the system choose."""
     if not (text.isascii() and text.isdecimal()) or int(text) > LARGEST_PORT:

@@ -123,3 +123,24 @@ async def test_a_user_who_may_not_make_the_database_is_told_so(mariadb: MariaDb)
     finally:
         globalLogPublisher.removeObserver(observe)
         await database.stopService()
+
+
+@deadline(60)
+async def test_the_next_address_is_used_when_one_does_not_answer(mariadb: MariaDb) -> None:
+    from twisted.internet import reactor
+
+    from meeting.apiserver.database import Access
+    from meeting.daemon.converters import HostPort
+    from tests.support.processes import free_port
+
+    nodes = (HostPort("127.0.0.1", free_port()), HostPort("127.0.0.1", mariadb.port))
+    url = mysql_url("127.0.0.1", nodes[0].port, USER, PASSWORD, "Nodes")
+    database = Database(url, reactor, access=Access(nodes=nodes))
+    database.startService()
+    try:
+        await database.opened()
+        assert await database.read(lambda tx: tx.execute(text("SELECT 1")).scalar_one()) == 1
+    finally:
+        await database.stopService()
+        with mariadb.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS Nodes")

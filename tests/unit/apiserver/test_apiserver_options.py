@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from twisted.python import usage
 
-from meeting.apiserver.service import database_url, mail_servers
+from meeting.apiserver.database import access, database_url
+from meeting.apiserver.service import mail_servers
 from meeting.apiserver.tap import Options
 from tests.support.hub import SECRET
 
@@ -57,6 +58,17 @@ def test_with_mysql_it_is_there_and_its_password_is_shown_nowhere() -> None:
     assert (url.host, url.port, url.username, url.password, url.database) == ("::1", 3307, "me", "hunter22", "Meeting")
     assert "hunter22" not in str(url)
     assert "hunter22" not in repr(url)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [["--mysqlAddress", "a:1,b:2, [::1]:3"], ["--mysqlAddress", "a:1", "--mysqlAddress", "b:2,[::1]:3"]],
+)
+def test_a_clusters_nodes_are_given_one_by_one_or_with_commas(given: list[str]) -> None:
+    settings = parsed("--demo", *given, "--mysqlUser", "me", "--mysqlReadTimeout", "20s", "--mysqlCa", "/etc/ca.pem")
+    assert [str(node) for node in access(settings).nodes] == ["a:1", "b:2", "[::1]:3"]
+    assert (access(settings).read_timeout, access(settings).ca) == (20.0, Path("/etc/ca.pem"))
+    assert database_url(settings).host == "a"
 
 
 @pytest.mark.parametrize(

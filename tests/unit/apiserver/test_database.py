@@ -100,7 +100,7 @@ def test_a_stale_transaction_is_done_again_from_its_beginning(database: Database
     assert result(database.read(facts)) == ["try 2"]
 
 
-def test_it_is_given_up_after_eight_times_and_the_client_told_to_wait(
+def test_it_is_given_up_after_ten_seconds_and_the_client_told_to_wait(
     database: Database, reactor: InstantReactor, logged_failures: list[Failure]
 ) -> None:
     tries: list[float] = []
@@ -113,8 +113,8 @@ def test_it_is_given_up_after_eight_times_and_the_client_told_to_wait(
     Deferred.fromCoroutine(database.run(always)).addBoth(done.append)
     while not done:
         reactor.advance(0.01)
-    assert len(tries) == 8
-    assert tries[-1] - tries[0] < 5
+    assert 10 < len(tries) < 30
+    assert 9 < tries[-1] - tries[0] <= 10
     assert done[0].check(Unavailable, PleaseWait)
     assert done[0].value.headers["Retry-After"] == "2"
 
@@ -141,6 +141,10 @@ def test_a_broken_rule_is_not_tried_again(database: Database) -> None:
         (pymysql.OperationalError(2003, "Can't connect"), True),
         (pymysql.InternalError(1047, "WSREP has not yet prepared node"), True),
         (pymysql.OperationalError(1180, "Got error during COMMIT"), True),
+        (pymysql.OperationalError(2006, "Gone away"), True),
+        (pymysql.OperationalError(1290, "Read only"), True),
+        (pymysql.OperationalError(1927, "Connection was killed"), True),
+        (pymysql.OperationalError(1053, "Server shutdown in progress"), True),
         (pymysql.ProgrammingError(1146, "Table doesn't exist"), False),
         (pymysql.OperationalError(1045, "Access denied"), False),
         (pymysql.err.DataError(1406, "Data too long"), False),

@@ -119,7 +119,7 @@ def is_current(transaction: Connection) -> bool:
 def _upgrade(database: Database) -> None:
     from alembic import command
 
-    with database.engine.begin() as connection:
+    with database.unhurried() as engine, engine.begin() as connection:
         command.upgrade(configuration(connection), "head")
 
 

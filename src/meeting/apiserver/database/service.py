@@ -9,14 +9,14 @@ SQLite is the embedded default (WAL, every commit fsynced); MySQL and all that s
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
-from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -24,28 +24,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from meeting.apiserver.database.engine import Access, make_engine
+from meeting.apiserver.database.errors import Stale, Unavailable, is_transient, mysql_code
 from meeting.daemon.errors import ConfigurationError, PleaseWait
 from meeting.daemon.observe import Metrics
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: MySQL's errors after which the same transaction may well succeed: lock wait, deadlock (or a Galera certification
-#: failure), cannot connect, gone away, connection lost, read only (fail-over under way), connection killed, not (yet)
-#: in the primary component.
-TRANSIENT = frozenset({1205, 1213, 2003, 2006, 2013, 1290, 1927, 1047, 1180})
-_UNKNOWN_DATABASE = 1049
-_SQLITE_BUSY_OR_LOCKED = (5, 6)
-
-
-class Stale(Exception):
-    """The row changed between this transaction's read and its write: do the whole transaction again."""
-
-
-class Unavailable(PleaseWait):
-    """The database cannot be reached, or is too busy, for now."""
-
-    title = "The database is not available for the moment"
+#: MySQL's: there is no such database; there is none that this user may see.
+_UNKNOWN_DATABASE, _NO_RIGHTS = 1049, 1044
+#: Seconds that one statement of a migration may take.
+_MIGRATION = 3600.0
 
 
 class Threads(Protocol):
@@ -58,109 +48,6 @@ class Threads(Protocol):
     def callInThreadWithCallback(
         self, onResult: Callable[[bool, Any], object] | None, func: Callable[..., object], *args: object, **kw: object
     ) -> None: ...
-
-
-def sqlite_url(path: Path) -> URL:
-    """The URL of the SQLite database in the file `path`."""
-    return URL.create("sqlite", database=str(path))
-
-
-def mysql_url(host: str, port: int, user: str, password: str, database: str) -> URL:
-    """The URL of a database reached by the MySQL protocol."""
-    return URL.create("mysql+pymysql", user, password, host, port, database, {"charset": "utf8mb4"})
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the transaction that ended with `error` should be done again."""
-    if isinstance(error, Stale):
-        return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated:
-        return True
-    code = getattr(error.orig, "sqlite_errorcode", None)
-    if code is not None:
-        return code & 0xFF in _SQLITE_BUSY_OR_LOCKED
-    return error.orig is not None and bool(error.orig.args) and error.orig.args[0] in TRANSIENT
-
-
-def make_engine(url: URL, connections: int) -> Engine:
-    """The engine for `url`; connects to nothing yet.
-
-    Times: 5 s to connect, 30 s to read or write: above the longest stall seen of a cluster that lost a node (6.5 s).
-    """
-    if url.get_backend_name() == "sqlite":
-        engine = create_engine(
-            url, pool_size=connections, max_overflow=0, connect_args={"timeout": 5, "check_same_thread": False}
-        )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    return create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=30,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        isolation_level="READ COMMITTED",
-        connect_args={"connect_timeout": 5, "read_timeout": 30, "write_timeout": 30},
-    )
-
-
-def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: one that reads first and then finds another has written would have to start over.
-    reads = connection.get_execution_options().get("meeting_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def upsert(transaction: Connection, into: Table, values: Mapping[str, Any], update: Mapping[str, Any]) -> None:
-    """Insert `values`; where the primary key exists, update with `update` (values or expressions) instead.
-
-    One statement.
-    """
-    if transaction.dialect.name == "sqlite":
-        keys = list(into.primary_key.columns)
-        transaction.execute(
-            sqlite.insert(into).values(**values).on_conflict_do_update(index_elements=keys, set_=dict(update))
-        )
-    else:
-        transaction.execute(mysql.insert(into).values(**values).on_duplicate_key_update(**update))
-
-
-def insert_new(transaction: Connection, into: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows`, leaving alone those whose primary key is there (this transaction may be done again).
-
-    One round trip.
-    """
-    if not rows:
-        return
-    if transaction.dialect.name == "sqlite":
-        transaction.execute(
-            sqlite.insert(into).on_conflict_do_nothing(index_elements=list(into.primary_key.columns)), rows
-        )
-    else:
-        key = next(iter(into.primary_key.columns))
-        transaction.execute(mysql.insert(into).on_duplicate_key_update({key.name: key}), rows)
-
-
-def insert_if_absent(transaction: Connection, into: Table, **values: Any) -> bool:
-    """Insert a row unless one of its keys is taken; says whether it was inserted.
-
-    The transaction goes on either way.
-    """
-    try:
-        with transaction.begin_nested():
-            transaction.execute(into.insert().values(**values))
-    except IntegrityError:
-        return False
-    return True
 
 
 class Database(Service):
@@ -179,17 +66,22 @@ class Database(Service):
         *,
         prepare: Callable[["Database"], Deferred[None]] | None = None,
         connections: int = 8,
-        attempts: int = 8,
+        access: Access | None = None,
+        patience: float = 10.0,
         waiting: int = 2000,
         threads: Threads | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`prepare` runs before the first transaction is let in (the migrations); `waiting` bounds the queue."""
+        """`prepare` runs before the first transaction is let in (the migrations).
+
+        `patience`: seconds after which what fails for passing reasons is given up; `waiting` bounds the queue.
+        """
         self._url = url
         self._reactor = reactor
         self._prepare = prepare
         self._connections = connections
-        self._attempts = attempts
+        self._access = access or Access()
+        self._patience = patience
         self._waiting = waiting
         self._threads: Threads = threads or ThreadPool(0, connections, "database")
         self._engine: Engine | None = None
@@ -208,7 +100,7 @@ class Database(Service):
 
     def startService(self) -> None:
         super().startService()
-        self._engine = make_engine(self._url, self._connections)
+        self._engine = make_engine(self._url, self._connections, self._access, self._reactor.seconds)
         self._threads.start()
         self._opening = Deferred.fromCoroutine(self._open())
         self._opening.addErrback(lambda failure: None if not self.running else self.log.failure("database", failure))
@@ -273,22 +165,21 @@ class Database(Service):
             with self._engine.connect():
                 return
         except DBAPIError as error:
-            if error.orig is None or not error.orig.args or error.orig.args[0] != _UNKNOWN_DATABASE:
+            if mysql_code(error.orig) not in (_UNKNOWN_DATABASE, _NO_RIGHTS):
                 raise
-        name = str(self._url.database)
         # Without its name in the URL the server lets us in. Nothing may be pooled here: it is one statement.
-        without = make_engine(self._url.set(database=""), 1)
+        without = make_engine(self._url.set(database=""), 1, self._access, self._reactor.seconds)
+        name = without.dialect.identifier_preparer.quote_identifier(str(self._url.database))
+        create = f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
         try:
             with without.begin() as connection:
-                quoted = connection.dialect.identifier_preparer.quote_identifier(name)
-                connection.execute(
-                    text(f"CREATE DATABASE IF NOT EXISTS {quoted} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin")
-                )
+                connection.execute(text(create.replace(":", r"\:")))
         except DBAPIError as error:
             if is_transient(error):
                 raise
             raise ConfigurationError(
-                f"the database {name!r} is missing and this user may not create it: create it, or give a user who may"
+                f"the database {self._url.database!r} is missing and this user may not create it: as the database's "
+                f"administrator run {create}; GRANT ALL ON {name}.* TO '{self._url.username}'@'%';"
             ) from error
         finally:
             without.dispose()
@@ -328,12 +219,7 @@ class Database(Service):
         """
         delay = 0.02
         begun = self._reactor.seconds()
-        for attempt in range(self._attempts):
-            if attempt:
-                # Between half and all of it, so that two that met do not meet again.
-                await deferLater(self._reactor, delay * random.uniform(0.5, 1))
-                delay = min(delay * 2, 1.0)
-                self._retries.inc()
+        while True:
             try:
                 result = await self.in_thread(work)
                 self._seconds.observe(self._reactor.seconds() - begun)
@@ -342,8 +228,14 @@ class Database(Service):
                 if not is_transient(error):
                     raise
                 self.log.debug("transaction is done again: {error}", error=str(error))
-        self.log.error("a transaction failed {attempts} times and was given up", attempts=self._attempts)
-        raise Unavailable(2, "The database is too busy or cannot be reached.")
+            # Between half and all of it, so that two that met do not meet again.
+            pause = delay * random.uniform(0.5, 1)
+            if self._reactor.seconds() + pause > begun + self._patience:
+                self.log.error("a transaction failed for {patience} s and was given up", patience=self._patience)
+                raise Unavailable(2, "The database is too busy or cannot be reached.")
+            await deferLater(self._reactor, pause)
+            delay = min(delay * 2, 1.0)
+            self._retries.inc()
 
     def _transaction(self, reads: bool, function: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:
@@ -354,9 +246,19 @@ class Database(Service):
 
     @property
     def engine(self) -> Engine:
-        """The engine, for the migrations. Use it in a thread only (`retry`)."""
+        """The engine. Use it in a thread only (`retry`)."""
         assert self._engine is not None, "the database has not been started"
         return self._engine
+
+    @contextmanager
+    def unhurried(self) -> Iterator[Engine]:
+        """An engine of one connection whose statements may take an hour, for migrations. Use it in a thread only."""
+        access = replace(self._access, read_timeout=_MIGRATION)
+        engine = make_engine(self._url, 1, access, self._reactor.seconds)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
     def in_thread(self, work: Callable[[], T]) -> Deferred[T]:
         """`work()` in one of the threads. Cancelled, the caller is let go and the thread ends its work unheard."""
