@@ -26,6 +26,7 @@ from meeting.apiserver.chat.use_cases import Chat
 from meeting.apiserver.database import Database, Threads, access, database_url
 from meeting.apiserver.errands import Errands, Rounds
 from meeting.apiserver.events import Events
+from meeting.apiserver.idempotency.use_cases import Idempotency
 from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
@@ -48,6 +49,8 @@ from meeting.apiserver.minutes.use_cases import Minutes
 from meeting.apiserver.minutes.websocket import SocketLimits
 from meeting.apiserver.schema import utc_now
 from meeting.apiserver.static import WebClient
+from meeting.apiserver.tokens import routes as token_routes
+from meeting.apiserver.tokens.use_cases import Tokens
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
 from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
 from meeting.daemon.secret import Secret
@@ -122,6 +125,8 @@ class ApiServer(MultiService):
             allowed_domains=frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"]),
             administrators=administrators,
         )
+        tokens = Tokens(self.database, clock)
+        idempotency = Idempotency(self.database, clock, secret.key("idempotency"))
         allocator = None
         if settings["allocateserver"]:
             client = DaemonClient(agent, secret, "api", clock)
@@ -167,10 +172,11 @@ class ApiServer(MultiService):
         files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
 
         # Their HTTP face.
-        callers = Callers(accounts, public_url)
-        api = Api("meeting", release, gate=callers, reactor=reactor)
+        callers = Callers(accounts, public_url, of_token=tokens.caller)
+        api = Api("meeting", release, gate=callers, once=idempotency, reactor=reactor)
         server = people_routes.ServerAnswer(name="meeting", version=release, demo=settings["demo"])
         people_routes.add_routes(api, accounts, callers, server)
+        token_routes.add_routes(api, tokens, callers)
         meeting_routes.add_routes(api, meetings, joining, callers)
         chat_routes.add_routes(api, chat, meetings, callers)
         minutes_routes.add_routes(
@@ -200,6 +206,8 @@ class ApiServer(MultiService):
         # The services on top of the database.
         async def sweep() -> None:
             await accounts.sweep()
+            await tokens.sweep()
+            await idempotency.sweep()
             await allocation.sweep()
             await mail.sweep(utc_now(clock) - MAIL_MEMORY)
 

@@ -63,6 +63,8 @@ class Call:
     """`https://host[:port]`, as the client addressed us."""
     caller: Any = None
     """Who is calling, as the gate found (`Api`); what that is, the daemon knows."""
+    new_id: str | None = None
+    """Under which id to make what an idempotent call makes: the same at each try. None: under a fresh one."""
 
     def header(self, name: str) -> str | None:
         """A header's value (the last, if it was sent several times)."""

@@ -89,6 +89,14 @@ class Conflict(MeetingError):
     title = "This does not fit what is there already."
 
 
+class KeyReused(MeetingError):
+    """An idempotency key was used for something else."""
+
+    status = 422
+    problem = "idempotency-key-reused"
+    title = "This Idempotency-Key was used for another request; take a new one."
+
+
 class Gone(MeetingError):
     """It was here and will not come back."""
 

@@ -16,7 +16,9 @@ from meeting.daemon.call import UnsupportedMediaType
 from meeting.daemon.errors import (
     BadRequest,
     BadSignature,
+    Conflict,
     Forbidden,
+    KeyReused,
     MeetingError,
     NotFound,
     PleaseWait,
@@ -49,6 +51,14 @@ PROBLEM: dict[str, Any] = {
             },
         },
     },
+}
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "The same call sent again under the same key within a day gets the first answer again.",
 }
 
 #: How someone says who they are.
@@ -118,6 +128,8 @@ def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[s
             {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in query.get("properties", {}).items()
         ]
+    if route.idempotent:
+        parameters.append(IDEMPOTENCY_KEY)
     success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.answer is not None:
         success["content"] = {"application/json": {"schema": references[(route.answer, "serialization")]}}
@@ -171,6 +183,8 @@ def _problems(route: Route) -> dict[str, Any]:
         kinds |= {BadRequest, NotFound}
     if route.query is not None:
         kinds.add(BadRequest)
+    if route.idempotent:
+        kinds |= {Conflict, KeyReused}
     if route.body is not None:
         kinds |= {BadRequest, UnsupportedMediaType, TooLarge}
     by_status: dict[int, list[type[MeetingError]]] = {}
@@ -196,4 +210,6 @@ def _example(kind: type[MeetingError]) -> dict[str, Any]:
 
 
 def _path_schema(converter: str | None) -> dict[str, Any]:
+    if converter == "id":
+        return {"type": "string", "pattern": "^[0-9a-f]{32}$"}
     return {"type": {"int": "integer", "float": "number"}.get(converter or "", "string")}

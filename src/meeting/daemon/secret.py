@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meeting.daemon.errors import BadSignature, ConfigurationError, Gone, MeetingError
 
-Purpose = Literal["access-token", "daemon-request", "turn-credential", "file-link", "sign-in-code"]
+Purpose = Literal["access-token", "daemon-request", "turn-credential", "file-link", "sign-in-code", "idempotency"]
 
 ISSUER = "meeting"
 SHORTEST_SECRET = 16

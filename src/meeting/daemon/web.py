@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IRequest
 from twisted.web.resource import IResource, Resource
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
 
 from meeting.daemon.call import Call, Cookie, Reply, arguments, call_of
 from meeting.daemon.errors import BadRequest, MeetingError, NotFound, TooManyRequests
@@ -62,6 +63,13 @@ class Gate(Protocol):
         """Who is calling: becomes `Call.caller`. Raises what keeps them out (SignInNeeded, Forbidden, …)."""
 
 
+class Once(Protocol):
+    """What makes a call with an `Idempotency-Key` once."""
+
+    async def answer(self, route: Route, call: Call, handler: Callable[[Call], Awaitable[Reply]]) -> Reply:
+        """What `handler` answers now, or has answered to the same call before."""
+
+
 @dataclass(frozen=True)
 class Done:
     """What a call to a route with an audit word came to."""
@@ -92,10 +100,11 @@ class Api:
         reactor: Any,
         limits: Limits | None = None,
         gate: Gate | None = None,
+        once: Once | None = None,
         witness: Witness | None = None,
     ) -> None:
-        """`gate`: without one, everybody may call everything. `witness` hears of each call to a route with an audit
-        word, done or refused, before it is answered.
+        """`gate`: without one, everybody may call everything. `once` answers the calls of idempotent routes. `witness`
+        hears of each call to a route with an audit word, done or refused, before it is answered.
         """
         self.title = title
         self.version = version
@@ -103,8 +112,10 @@ class Api:
         self._limits = limits or Limits()
         self._clock = IReactorTime(reactor)
         self._gate = gate
+        self._once = once
         self._witness = witness
         self._app = Klein()
+        self._app.url_map.converters = {**self._app.url_map.converters, "id": _Id}
         self._app.url_map.strict_slashes = False
         self._app.url_map.merge_slashes = False
         self._app.handle_errors(Exception)(self._unrouted)
@@ -118,6 +129,7 @@ class Api:
         callers: Who,
         scope: str | None = None,
         limit: int | None = None,
+        idempotent: bool = False,
         audit: str | None = None,
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
@@ -128,10 +140,11 @@ class Api:
         tags: Sequence[str] = (),
         raw: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Declare a route. `path` is Werkzeug's (`/m/<code>`); its variables, `body` and `query` become keywords.
+        """Declare a route. `path` is Werkzeug's (`/m/<code>`, `/people/<id:id>`); its variables, `body` and `query`
+        become keywords.
 
-        `callers`, `scope`, `limit`, `audit`: as `Route` has them. `raw`: the handler owns `call.request` and finishes
-        it; what it returns is ignored.
+        `callers`, `scope`, `limit`, `idempotent`, `audit`: as `Route` has them. `raw`: the handler owns `call.request`
+        and finishes it; what it returns is ignored.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -142,6 +155,7 @@ class Api:
                 callers=callers,
                 scope=scope,
                 limit=limit,
+                idempotent=idempotent,
                 audit=audit,
                 body=body,
                 query=query,
@@ -184,14 +198,22 @@ class Api:
 
     async def _answer(self, route: Route, request: Any, variables: dict[str, Any]) -> bytes:
         call = call_of(request)
+
+        async def handle(call: Call) -> Reply:
+            result = await route.handler(call, **models, **variables)
+            return result if isinstance(result, Reply) else Reply(route.status, result)
+
         try:
             call = await self._enter(route, call)
-            result = await route.handler(call, **arguments(route, request), **variables)
+            models = arguments(route, request)
+            if route.idempotent and self._once is not None:
+                reply = await self._once.answer(route, call, handle)
+            else:
+                reply = await handle(call)
         except MeetingError as error:
             if route.audit and self._witness is not None and error.status < 500:
                 await self._witness(Done(route, call, variables, error.status, problem=error.problem))
             raise
-        reply = result if isinstance(result, Reply) else Reply(route.status, result)
         if route.audit and self._witness is not None:
             await self._witness(Done(route, call, variables, reply.status, reply.body))
         return _write(request, reply)
@@ -220,6 +242,12 @@ class Api:
             self._log.failure("request {request_id} failed", failure=failure, request_id=identifier)
             error = MeetingError("The fault is ours; it was written down under this request's id.")
         return write_problem(request, error)
+
+
+class _Id(BaseConverter):
+    """`<id:name>`: one of our ids; what has another form is not found."""
+
+    regex = "[0-9a-f]{32}"
 
 
 class _ApiResource(Resource):

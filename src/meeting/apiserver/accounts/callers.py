@@ -4,6 +4,7 @@ Any request that can change something, and any WebSocket, must come from our own
 browser says so in `Origin`, or at least in `Sec-Fetch-Site`, and no page of somebody else can make it say otherwise.
 """
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIFETIME
@@ -24,21 +25,31 @@ class WrongOrigin(Forbidden):
     title = "This request was not sent by a page of this server."
 
 
+class OutOfScope(Forbidden):
+    """The API token was not made for this."""
+
+    problem = "scope"
+    title = "This API token is not good for this."
+
+
 class Callers:
     """The gate before every route (`daemon.web.Gate`): tells who is calling and keeps out who may not, as far as the
     route's declaration says it without looking at the thing that the path names.
     """
 
-    def __init__(self, accounts: Accounts, public_url: str) -> None:
+    def __init__(self, accounts: Accounts, public_url: str, *, of_token: Callable[[str], Awaitable[Caller]]) -> None:
+        """`of_token`: whom an API token stands for; raises SignInNeeded."""
         self._accounts = accounts
+        self._of_token = of_token
         self._public_origin = origin_of(public_url)
 
     async def enter(self, route: Route, call: Call) -> Caller:
         """Who is calling. Raises WrongOrigin where the origin matters and is not ours, SignInNeeded, Forbidden."""
         if route.callers == Who.DAEMON:
             return NOBODY  # the signature is over what only the handler reads
-        self.check_origin(call)
-        caller = await self._accounts.caller(call.cookies.get(COOKIE))
+        caller = await self._identified(call)
+        if caller.token_id is not None:
+            _check_scope(route, caller)
         if caller.person is not None:
             if route.callers & Who.PERSON == Who.ADMINISTRATOR and not caller.person.administrator:
                 raise Forbidden("Only administrators of this server may do this.")
@@ -64,6 +75,14 @@ class Callers:
         if not person.administrator:
             raise Forbidden("Only administrators of this server may do this.")
         return person
+
+    async def _identified(self, call: Call) -> Caller:
+        """By token or by cookie. No page of somebody else knows a token: where one is sent the origin is no matter."""
+        scheme, _, token = (call.header("Authorization") or "").partition(" ")
+        if scheme.lower() == "bearer":
+            return await self._of_token(token.strip())
+        self.check_origin(call)
+        return await self._accounts.caller(call.cookies.get(COOKIE))
 
     def check_origin(self, call: Call) -> None:
         """Raises WrongOrigin when a request that may change something, or opens a WebSocket, is not from a page of
@@ -98,6 +117,13 @@ class Callers:
         addressed = origin_of(call.url_root)
         same_name = urlsplit(addressed).netloc == urlsplit(self._public_origin).netloc
         return self._public_origin if same_name else addressed
+
+
+def _check_scope(route: Route, caller: Caller) -> None:
+    if route.scope is None and not route.is_public:
+        raise OutOfScope("No token opens this; it is for people, in the web client.")
+    if route.scope is not None and route.scope not in caller.scopes:
+        raise OutOfScope(f"It needs the scope {route.scope}.", extra={"scope": route.scope})
 
 
 def origin_of(url: str) -> str:

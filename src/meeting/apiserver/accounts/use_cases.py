@@ -60,6 +60,10 @@ class Caller:
 
     person: Person | None = None
     guest: Guest | None = None
+    token_id: str | None = None
+    """The API token that speaks for the person; None: their browser."""
+    scopes: frozenset[str] = frozenset()
+    """What that token is good for."""
 
 
 NOBODY = Caller()

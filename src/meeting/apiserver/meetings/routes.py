@@ -186,6 +186,8 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         "/api/v1/meetings",
         callers=Who.PERSON,
         scope="meetings:write",
+        limit=60,
+        idempotent=True,
         audit="meeting.create",
         body=MeetingRequest,
         answer=MeetingAnswer,
@@ -201,7 +203,13 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
             made, new = await meetings.open_instant(person)
             return Reply(201 if new else 200, answer(made, Caller(person=person)))
         made = await meetings.schedule(
-            person, wanted.title, wanted.begin_at, wanted.end_at, wanted.zone, wanted.invitees
+            person,
+            wanted.title,
+            wanted.begin_at,
+            wanted.end_at,
+            wanted.zone,
+            wanted.invitees,
+            meeting_id=call.new_id,
         )
         return Reply(201, answer(made, Caller(person=person)))
 

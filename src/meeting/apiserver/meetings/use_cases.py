@@ -104,13 +104,30 @@ class Meetings:
         return opened
 
     async def schedule(
-        self, owner: Person, title: str, begin_at: datetime, end_at: datetime, zone: str, invitees: Sequence[str]
+        self,
+        owner: Person,
+        title: str,
+        begin_at: datetime,
+        end_at: datetime,
+        zone: str,
+        invitees: Sequence[str],
+        *,
+        meeting_id: str | None = None,
     ) -> Meeting:
-        """A new scheduled meeting; invitations go out. Raises BadRequest."""
+        """A new scheduled meeting; invitations go out. `meeting_id`: the one it gets, or has got when this was asked
+        before. Raises BadRequest.
+        """
         now = utc_now(self._clock)
         rules.check_times(begin_at, end_at, now)
         fresh = _row(
-            new_id(now), Kind.SCHEDULED, owner, rules.clean_title(title), begin_at, end_at, known_zone(zone), now
+            meeting_id or new_id(now),
+            Kind.SCHEDULED,
+            owner,
+            rules.clean_title(title),
+            begin_at,
+            end_at,
+            known_zone(zone),
+            now,
         )
         emails = _addresses(invitees, owner)
         made = await self._database.run(_schedule, fresh, emails, self._letters, self._mail, self._reservations, now)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = Logger()
 
 #: The modules whose tables make the schema; the migrations are written from them.
-SUBJECTS = ("accounts", "allocation", "chat", "mail", "meetings", "minutes")
+SUBJECTS = ("accounts", "allocation", "chat", "idempotency", "mail", "meetings", "minutes", "tokens")
 BESIDE_SUBJECTS = ("events", "leases")
 
 #: How long a holder of the guard may be silent before another takes over.

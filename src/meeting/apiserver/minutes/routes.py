@@ -131,7 +131,7 @@ def add_routes(
 
     @api.route(
         "GET",
-        "/files/<id>",
+        "/files/<id:id>",
         callers=Who.INSIDER,
         scope="minutes:read",
         status=302,

@@ -1,0 +1,1 @@
+"""Calls that are made once, however often they are sent (`Idempotency-Key`)."""

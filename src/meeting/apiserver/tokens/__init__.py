@@ -1,0 +1,1 @@
+"""API tokens: how programs call the hub in somebody's name."""
