@@ -14,6 +14,7 @@ from meeting.sfuserver.negotiation.description import Encoding
 from meeting.sfuserver.negotiation.offer_answer import Transport
 from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.connection import Connection
+from meeting.sfuserver.room.quality import Health, healths
 
 __all__ = ["Media", "Peer", "Receiver"]
 
@@ -55,6 +56,8 @@ class Media:
         self._peers: dict[int, Peer] = {}
         self._receivers: dict[int, Receiver] = {}
         self._sources_of: dict[int, set[int]] = {}
+        self._snapshot = PortStatistics()
+        self._health: dict[int, Health] = {}
 
     @property
     def addresses(self) -> tuple[tuple[str, int], ...]:
@@ -92,6 +95,10 @@ class Media:
         source.close()
         self._receivers.pop(source.id, None)
         self._sources_of.get(link.id, set()).discard(source.id)
+
+    def health(self, links: Iterable[ILink]) -> list[Health]:
+        """How these Links did in the last second; of those that are new nothing is known."""
+        return [health for link in links if (health := self._health.get(link.id)) is not None]
 
     def send_all(self, links: Iterable[ILink], label: str, data: bytes) -> None:
         self.port.send_all(links, label, data)
@@ -142,7 +149,8 @@ class Media:
                 receiver.source_level(source, level)
 
     def statistics(self, snapshot: PortStatistics) -> None:
-        """Read where they are shown, from the port."""
+        self._health = healths(self._snapshot, snapshot)
+        self._snapshot = snapshot
 
     def trouble(self, text: str) -> None:
         self._count("trouble")

@@ -141,6 +141,12 @@ class Participant:
         """Clients ignore what is not newer than what they have."""
         self._info.version += 1
 
+    @property
+    def links(self) -> list[ILink]:
+        """Its one or two peer connections."""
+        connections = dict.fromkeys((self.sending, self.receiving))
+        return [connection.link for connection in connections if connection is not None]
+
     def become_active(self) -> None:
         self._info.state = ParticipantInfo.ACTIVE
         self.changed()

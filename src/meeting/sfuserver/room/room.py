@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from livekit.protocol.models import DataPacket, DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.rtc import (
+    ConnectionQualityUpdate,
     LeaveRequest,
     ParticipantUpdate,
     RoomUpdate,
@@ -30,6 +31,7 @@ from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.outgoing import Outgoing
 from meeting.sfuserver.room.participant import Identity, Participant
 from meeting.sfuserver.room.permissions import SubscriptionRules, may_publish
+from meeting.sfuserver.room.quality import Qualities
 from meeting.sfuserver.room.speakers import Speakers
 from meeting.sfuserver.room.subscription import Subscription
 from meeting.sfuserver.room.track import Track
@@ -48,6 +50,7 @@ class RoomSettings:
     away_timeout: float = 15.0
     """A participant without a socket is gone."""
     speaker_interval: float = 0.4
+    quality_interval: float = 1.0
 
 
 class Room:
@@ -81,6 +84,8 @@ class Room:
         self._distribution = Distribution()
         self._speakers = Speakers()
         self._speakers_due = now
+        self._qualities = Qualities()
+        self._quality_due = now + settings.quality_interval
         self._changed: dict[str, Participant] = {}
         self._departed: list[ParticipantInfo] = []
         self._fresh: list[tuple[Participant, Track]] = []
@@ -140,6 +145,7 @@ class Room:
         self._fresh = [(publisher, track) for publisher, track in self._fresh if publisher is not participant]
         self._distribution.left(participant)
         self._speakers.forget(participant.sid)
+        self._qualities.forget(participant.sid)
         if not participant.hidden:
             departed = ParticipantInfo()
             departed.CopyFrom(participant.info())
@@ -271,6 +277,9 @@ class Room:
             speakers = self._speakers.changes()
             if speakers:
                 self._broadcast(SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)))
+        if now >= self._quality_due:
+            self._quality_due = now + self._settings.quality_interval
+            self._measure()
         for participant in list(self.participants.values()):
             away = participant.away_since
             if away is not None and now - away >= self._settings.away_timeout:
@@ -278,14 +287,30 @@ class Room:
             elif participant.downstream.overdue(now):
                 self.dismiss(participant, DisconnectReason.STATE_MISMATCH, now, LeaveRequest.RECONNECT)
 
-    def speakers_now(self) -> SignalResponse | None:
-        """For one who joins while others speak."""
-        speakers = self._speakers.active()
-        return SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)) if speakers else None
+    def moment(self) -> list[SignalResponse]:
+        """For one who joins: who speaks just now, and how good the others' connections are."""
+        told = []
+        if speakers := self._speakers.active():
+            told.append(SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)))
+        if qualities := self._qualities.all():
+            told.append(SignalResponse(connection_quality=ConnectionQualityUpdate(updates=qualities)))
+        return told
 
     def heard(self, participant: Participant, level: int) -> None:
         if not participant.hidden:
             self._speakers.heard(participant.sid, level)
+
+    def _measure(self) -> None:
+        """How good the connections are, told to everyone where it changed."""
+        for participant in self.participants.values():
+            if participant.hidden or not participant.active:
+                continue
+            if participant.away_since is not None:
+                self._qualities.away(participant.sid)
+            else:
+                self._qualities.measured(participant.sid, self._media.health(participant.links))
+        if updates := self._qualities.changes():
+            self._broadcast(SignalResponse(connection_quality=ConnectionQualityUpdate(updates=updates)))
 
     def _note(self, participant: Participant) -> None:
         participant.changed()

@@ -57,9 +57,8 @@ class Session:
     def begin(self, join: JoinRequest, now: float) -> None:
         """The first word of a participant who just joined; what the join request brought along is done at once."""
         self.participant.send(self._greeting.joined(self.room, self.participant, now))
-        speakers = self.room.speakers_now()
-        if speakers is not None:
-            self.participant.send(speakers)
+        for told in self.room.moment():
+            self.participant.send(told)
         for request in join.add_track_requests:
             publishing.add_track(self.room, self.participant, request)
         if join.HasField("publisher_offer"):
