@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from livekit.protocol.models import DataPacket, DisconnectReason, ParticipantInfo
 from livekit.protocol.models import Room as RoomInfo
 from livekit.protocol.rtc import (
-    ConnectionQualityUpdate,
     LeaveRequest,
     ParticipantUpdate,
     RoomUpdate,
     SignalResponse,
-    SpeakersChanged,
     TrackUnpublishedResponse,
 )
 
@@ -31,8 +29,7 @@ from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.outgoing import Outgoing
 from meeting.sfuserver.room.participant import Identity, Participant
 from meeting.sfuserver.room.permissions import SubscriptionRules, may_publish
-from meeting.sfuserver.room.quality import Qualities
-from meeting.sfuserver.room.speakers import Speakers
+from meeting.sfuserver.room.pulse import Pulse
 from meeting.sfuserver.room.subscription import Subscription
 from meeting.sfuserver.room.track import Track
 
@@ -82,10 +79,7 @@ class Room:
         self._empty_since: float | None = now
         self._entered = False
         self._distribution = Distribution()
-        self._speakers = Speakers()
-        self._speakers_due = now
-        self._qualities = Qualities()
-        self._quality_due = now + settings.quality_interval
+        self._pulse = Pulse(media, settings.speaker_interval, settings.quality_interval, now)
         self._changed: dict[str, Participant] = {}
         self._departed: list[ParticipantInfo] = []
         self._fresh: list[tuple[Participant, Track]] = []
@@ -144,8 +138,7 @@ class Room:
         self._changed.pop(participant.sid, None)
         self._fresh = [(publisher, track) for publisher, track in self._fresh if publisher is not participant]
         self._distribution.left(participant)
-        self._speakers.forget(participant.sid)
-        self._qualities.forget(participant.sid)
+        self._pulse.forget(participant)
         if not participant.hidden:
             departed = ParticipantInfo()
             departed.CopyFrom(participant.info())
@@ -272,14 +265,8 @@ class Room:
     def tick(self, now: float) -> None:
         """Some time went by: call it a few times a second."""
         self._tell_demand(now)
-        if now >= self._speakers_due:
-            self._speakers_due = now + self._settings.speaker_interval
-            speakers = self._speakers.changes()
-            if speakers:
-                self._broadcast(SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)))
-        if now >= self._quality_due:
-            self._quality_due = now + self._settings.quality_interval
-            self._measure()
+        for message in self._pulse.beat(self.participants.values(), now):
+            self._broadcast(message)
         for participant in list(self.participants.values()):
             away = participant.away_since
             if away is not None and now - away >= self._settings.away_timeout:
@@ -288,29 +275,11 @@ class Room:
                 self.dismiss(participant, DisconnectReason.STATE_MISMATCH, now, LeaveRequest.RECONNECT)
 
     def moment(self) -> list[SignalResponse]:
-        """For one who joins: who speaks just now, and how good the others' connections are."""
-        told = []
-        if speakers := self._speakers.active():
-            told.append(SignalResponse(speakers_changed=SpeakersChanged(speakers=speakers)))
-        if qualities := self._qualities.all():
-            told.append(SignalResponse(connection_quality=ConnectionQualityUpdate(updates=qualities)))
-        return told
+        """For one who joins: what the others heard at some beat before."""
+        return self._pulse.moment()
 
     def heard(self, participant: Participant, level: int) -> None:
-        if not participant.hidden:
-            self._speakers.heard(participant.sid, level)
-
-    def _measure(self) -> None:
-        """How good the connections are, told to everyone where it changed."""
-        for participant in self.participants.values():
-            if participant.hidden or not participant.active:
-                continue
-            if participant.away_since is not None:
-                self._qualities.away(participant.sid)
-            else:
-                self._qualities.measured(participant.sid, self._media.health(participant.links))
-        if updates := self._qualities.changes():
-            self._broadcast(SignalResponse(connection_quality=ConnectionQualityUpdate(updates=updates)))
+        self._pulse.heard(participant, level)
 
     def _note(self, participant: Participant) -> None:
         participant.changed()
