@@ -26,7 +26,13 @@ class Answer:
 
 
 class Transport(StringTransportWithDisconnection):
-    """Says that it is closing, as real transports do: a line receiver stops at the line that made it close."""
+    """As real transports, says that it is closing (a line receiver stops at the line that made it close), and does not
+    mind that its producer has gone already.
+    """
+
+    def unregisterProducer(self) -> None:
+        if self.producer is not None:
+            super().unregisterProducer()
 
     def loseConnection(self) -> None:
         self.disconnecting = True

@@ -65,23 +65,23 @@ function firstState(): State {
 function answer(state: State, method: string, path: string, body: Record<string, unknown>): Answer {
   const [route, query = ""] = path.split("?");
   const call = `${method} ${route}`;
-  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en", administrator: false };
-  if (call === "GET /api/me") {
-    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true } };
+  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en", administrator: false, picture: null, handle: null };
+  if (call === "GET /api/v1/me") {
+    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true, sign_in_methods: ["code"], oidc_name: null } };
     return { status: 200, body: me };
   }
-  if (call === "POST /api/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
-  if (call === "POST /api/sign-in") {
+  if (call === "POST /api/v1/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
+  if (call === "POST /api/v1/sign-in") {
     if (body["code"] !== "123456") return problem(401, "wrong-code", { attempts_left: 4 });
     return { status: 200, body: { person }, cookie: "dev=1; Path=/" };
   }
-  if (call === "POST /api/sign-out") return { status: 204, cookie: "dev=; Path=/; Max-Age=0" };
-  if (call === "GET /api/meetings") {
+  if (call === "POST /api/v1/sign-out") return { status: 204, cookie: "dev=; Path=/; Max-Age=0" };
+  if (call === "GET /api/v1/meetings") {
     const past = query.includes("past");
     const over = (one: Meeting) => one.state === "ended" || one.state === "cancelled";
     return { status: 200, body: { meetings: [...state.meetings.values()].filter((one) => over(one) === past) } };
   }
-  if (call === "POST /api/meetings") {
+  if (call === "POST /api/v1/meetings") {
     const known = [...state.meetings.values()].find((one) => one.kind === "instant");
     if (body["kind"] === "instant" && known) return { status: 200, body: known };
     const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none" })) });
@@ -92,7 +92,7 @@ function answer(state: State, method: string, path: string, body: Record<string,
 }
 
 function ofMeeting(state: State, method: string, route: string, body: Record<string, unknown>): Answer {
-  const match = /^\/api\/meetings\/([^/]+)(\/.*)?$/.exec(route);
+  const match = /^\/api\/v1\/meetings\/([^/]+)(\/.*)?$/.exec(route);
   const one = match?.[1] === undefined ? undefined : state.meetings.get(match[1]);
   if (one === undefined) return problem(404, "not-found");
   const messages = state.chat.get(one.code) ?? [];

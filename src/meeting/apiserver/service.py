@@ -14,8 +14,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from twisted.web.resource import IResource
 
+from meeting.apiserver.accounts import account_routes
 from meeting.apiserver.accounts import routes as people_routes
 from meeting.apiserver.accounts.callers import Callers
+from meeting.apiserver.accounts.profile import Profiles
+from meeting.apiserver.accounts.sessions import Sessions
 from meeting.apiserver.accounts.use_cases import Accounts, appoint
 from meeting.apiserver.allocation import routes as daemon_routes
 from meeting.apiserver.allocation.checks import Probe
@@ -117,10 +120,13 @@ class ApiServer(MultiService):
         ]
         sender = Sender(self.database, clock, transports, metrics)
         mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
+        sessions = Sessions(self.database, clock, secret.key("sign-in-code"))
+        profiles = Profiles(self.database, clock)
         accounts = Accounts(
             self.database,
             clock,
             mail,
+            sessions,
             secret.key("sign-in-code"),
             allowed_domains=frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"]),
             administrators=administrators,
@@ -172,10 +178,15 @@ class ApiServer(MultiService):
         files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
 
         # Their HTTP face.
-        callers = Callers(accounts, public_url, of_token=tokens.caller)
+        callers = Callers(sessions, public_url, of_token=tokens.caller)
         api = Api("meeting", release, gate=callers, once=idempotency, reactor=reactor)
-        server = people_routes.ServerAnswer(name="meeting", version=release, demo=settings["demo"])
-        people_routes.add_routes(api, accounts, callers, server)
+        server = people_routes.ServerAnswer(
+            name="meeting", version=release, demo=settings["demo"], sign_in_methods=["code"], oidc_name=None
+        )
+        people_routes.add_routes(api, accounts, sessions, callers, server)
+        account_routes.add_routes(
+            api, profiles, sessions, callers, meets=meetings.meets, instant_code=meetings.instant_code
+        )
         token_routes.add_routes(api, tokens, callers)
         meeting_routes.add_routes(api, meetings, joining, callers)
         chat_routes.add_routes(api, chat, meetings, callers)

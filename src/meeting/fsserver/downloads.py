@@ -21,8 +21,8 @@ from twisted.internet.interfaces import IConsumer, IPushProducer, IReactorTime
 from zope.interface import implementer
 
 from meeting.daemon.errors import MeetingError, NotFound
+from meeting.daemon.images import HEAD_SIZE, OCTET_STREAM, shown_type
 from meeting.daemon.secret import FileLink, Secret, verify_file_link
-from meeting.fsserver.images import HEAD_SIZE, OCTET_STREAM, shown_type
 from meeting.fsserver.stores.interface import IStore
 
 CHUNK = 64 << 10

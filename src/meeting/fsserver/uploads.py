@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from meeting.daemon.errors import BadRequest, Conflict, MeetingError, PleaseWait, TooLarge
+from meeting.daemon.images import HEAD_SIZE, OCTET_STREAM, picture_in
 from meeting.daemon.secret import BadLink, Secret, verify_file_link
 from meeting.daemon.streaming import Flow
-from meeting.fsserver.images import HEAD_SIZE, OCTET_STREAM, picture_in
 from meeting.fsserver.stores.interface import IStore
 
 _HIGH_WATER, _LOW_WATER = 256 << 10, 64 << 10

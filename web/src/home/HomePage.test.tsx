@@ -2,14 +2,11 @@ import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import type { Me, Meeting } from "../core/api/types.ts";
+import { ada, server } from "../testing/people.ts";
 import { accessible, show } from "../testing/show.tsx";
 import { HomePage } from "./HomePage.tsx";
 
-const me: Me = {
-  person: { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en", administrator: false },
-  guest: null,
-  server: { name: "Meeting", version: "1", demo: false },
-};
+const me: Me = { person: ada, guest: null, server };
 const plan: Meeting = {
   id: "7",
   code: "abc-defg-hij",

@@ -2,12 +2,12 @@ import { screen } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../core/api/problem.ts";
-import type { Me, Person } from "../core/api/types.ts";
+import type { Me } from "../core/api/types.ts";
+import { ada, server } from "../testing/people.ts";
 import { accessible, show } from "../testing/show.tsx";
 import { SignInPage } from "./SignInPage.tsx";
 
-const nobody: Me = { person: null, guest: null, server: { name: "Meeting", version: "1", demo: false } };
-const ada: Person = { id: "1", email: "ada@x.org", name: "Ada", zone: "UTC", language: "en", administrator: false };
+const nobody: Me = { person: null, guest: null, server };
 
 async function askForCode(hub: Parameters<typeof show>[1]) {
   const user = userEvent.setup();

@@ -7,8 +7,10 @@ browser says so in `Origin`, or at least in `Sec-Fetch-Site`, and no page of som
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIFETIME
-from meeting.apiserver.accounts.use_cases import NOBODY, Accounts, Caller, Person
+from meeting.apiserver.accounts import rules
+from meeting.apiserver.accounts.people import NOBODY, Caller, Person
+from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIFETIME, Device
+from meeting.apiserver.accounts.sessions import Sessions
 from meeting.daemon.errors import Forbidden, SignInNeeded
 from meeting.daemon.route import Route
 from meeting.daemon.web import Call, Cookie, Who
@@ -37,9 +39,9 @@ class Callers:
     route's declaration says it without looking at the thing that the path names.
     """
 
-    def __init__(self, accounts: Accounts, public_url: str, *, of_token: Callable[[str], Awaitable[Caller]]) -> None:
+    def __init__(self, sessions: Sessions, public_url: str, *, of_token: Callable[[str], Awaitable[Caller]]) -> None:
         """`of_token`: whom an API token stands for; raises SignInNeeded."""
-        self._accounts = accounts
+        self._sessions = sessions
         self._of_token = of_token
         self._public_origin = origin_of(public_url)
 
@@ -62,6 +64,10 @@ class Callers:
         caller: Caller = call.caller
         return caller
 
+    async def again(self, call: Call) -> Caller:
+        """Who is calling by now, for what goes on after it was let in: the session may have ended."""
+        return await self._identified(call)
+
     async def person(self, call: Call) -> Person:
         """The person who is calling; raises SignInNeeded for anyone else."""
         caller = await self.caller(call)
@@ -82,7 +88,7 @@ class Callers:
         if scheme.lower() == "bearer":
             return await self._of_token(token.strip())
         self.check_origin(call)
-        return await self._accounts.caller(call.cookies.get(COOKIE))
+        return await self._sessions.caller(call.cookies.get(COOKIE), device(call))
 
     def check_origin(self, call: Call) -> None:
         """Raises WrongOrigin when a request that may change something, or opens a WebSocket, is not from a page of
@@ -124,6 +130,11 @@ def _check_scope(route: Route, caller: Caller) -> None:
         raise OutOfScope("No token opens this; it is for people, in the web client.")
     if route.scope is not None and route.scope not in caller.scopes:
         raise OutOfScope(f"It needs the scope {route.scope}.", extra={"scope": route.scope})
+
+
+def device(call: Call) -> Device:
+    """What the request says of where it comes from."""
+    return rules.device(call.header("User-Agent"), call.client_address)
 
 
 def origin_of(url: str) -> str:

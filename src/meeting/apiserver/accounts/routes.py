@@ -1,15 +1,16 @@
-"""/api/v1/sign-in, /api/v1/sign-out, /api/v1/me."""
+"""/api/v1/sign-in, /api/v1/sign-out, and who is calling."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from meeting.apiserver.accounts.callers import COOKIE, Callers
-from meeting.apiserver.accounts.rules import NAME_LENGTH
+from meeting.apiserver.accounts.callers import COOKIE, Callers, device
+from meeting.apiserver.accounts.models import PersonAnswer, SignInAnswer
+from meeting.apiserver.accounts.sessions import Sessions
 from meeting.apiserver.accounts.use_cases import Accounts, WrongCode
 from meeting.apiserver.models import Answer
 from meeting.apiserver.schema import EMAIL_LENGTH
-from meeting.daemon.errors import Forbidden, SignInNeeded, TooManyRequests
+from meeting.daemon.errors import Forbidden, TooManyRequests
 from meeting.daemon.web import Api, Call, Reply, Who
 
 EmailText = Annotated[str, Field(max_length=EMAIL_LENGTH + 10, examples=["ada@example.com"])]
@@ -34,23 +35,6 @@ class SignInRequest(BaseModel):
     code: str = Field(max_length=16, examples=["012345"])
 
 
-class PersonAnswer(Answer):
-    """Someone with an account, as they see themselves."""
-
-    id: str
-    email: str
-    name: str
-    zone: str
-    language: str
-    administrator: bool
-
-
-class SignInAnswer(BaseModel):
-    """Who is signed in now; the session's cookie comes with it."""
-
-    person: PersonAnswer
-
-
 class GuestAnswer(Answer):
     """Someone let into one meeting by its link."""
 
@@ -64,6 +48,8 @@ class ServerAnswer(BaseModel):
     name: str
     version: str
     demo: bool
+    sign_in_methods: list[Literal["code", "passkey", "oidc"]] = Field(description="by what people may sign in here")
+    oidc_name: str | None = Field(description="what the single sign-on is called, where there is one")
 
 
 class MeAnswer(BaseModel):
@@ -74,16 +60,8 @@ class MeAnswer(BaseModel):
     server: ServerAnswer
 
 
-class MeChanges(BaseModel):
-    """What someone changes about themselves; what is missing stays."""
-
-    name: str | None = Field(None, max_length=2 * NAME_LENGTH)
-    zone: str | None = Field(None, max_length=64, examples=["Europe/Berlin"])
-    language: str | None = Field(None, pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})?$", examples=["en"])
-
-
-def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAnswer) -> None:
-    """Declare the routes of people."""
+def add_routes(api: Api, accounts: Accounts, sessions: Sessions, callers: Callers, server: ServerAnswer) -> None:
+    """Declare the routes of signing in and out."""
     tags = ("people",)
 
     @api.route(
@@ -113,7 +91,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         tags=tags,
     )
     async def sign_in(call: Call, body: SignInRequest) -> Reply:
-        person, cookie = await accounts.sign_in(body.email, body.code, call.client_address)
+        person, cookie = await accounts.sign_in(body.email, body.code, device(call))
         answer = SignInAnswer(person=PersonAnswer.model_validate(person))
         return Reply(200, answer, cookies=[callers.session_cookie(call, cookie)])
 
@@ -128,7 +106,7 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         tags=tags,
     )
     async def sign_out(call: Call) -> Reply:
-        await accounts.sign_out(call.cookies.get(COOKIE, ""))
+        await sessions.close(call.cookies.get(COOKIE, ""))
         return Reply(204, cookies=[callers.no_cookie(call)])
 
     @api.route(
@@ -144,20 +122,3 @@ def add_routes(api: Api, accounts: Accounts, callers: Callers, server: ServerAns
         # The session was renewed by being used: the browser must keep the cookie as long.
         cookies = [callers.session_cookie(call, call.cookies[COOKIE])] if caller.person is not None else []
         return Reply(200, answer, cookies=cookies)
-
-    @api.route(
-        "PATCH",
-        "/api/v1/me",
-        callers=Who.PERSON,
-        scope="me:write",
-        audit="person.change",
-        body=MeChanges,
-        answer=PersonAnswer,
-        summary="Change one's name, time zone or language.",
-        errors=(SignInNeeded, Forbidden),
-        tags=tags,
-    )
-    async def change_me(call: Call, body: MeChanges) -> PersonAnswer:
-        person = await callers.person(call)
-        changed = await accounts.change(person, name=body.name, zone=body.zone, language=body.language)
-        return PersonAnswer.model_validate(changed)

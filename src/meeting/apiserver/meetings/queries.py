@@ -94,6 +94,13 @@ def is_insider(transaction: Connection, meeting_id: str, who: Person) -> bool:
     return any(transaction.execute(query).first() is not None for query in (invited, joined))
 
 
+def meets(transaction: Connection, meeting_id: str, person_id: str) -> bool:
+    """Whether a person owns a meeting or has joined it."""
+    owns = select(meeting.c.id).where(meeting.c.id == meeting_id, meeting.c.owner_id == person_id)
+    joined = select(member.c.name).where(member.c.meeting_id == meeting_id, member.c.subject_id == person_id)
+    return any(transaction.execute(query).first() is not None for query in (owns, joined))
+
+
 def _meetings(
     transaction: Connection, rows: Iterable[Row[Any]], now: datetime, invitees_for: str | None = None
 ) -> list[Meeting]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.rules import Limit, known_zone, normal_email
-from meeting.apiserver.accounts.use_cases import Caller, Person, count
+from meeting.apiserver.accounts.use_cases import Caller, Guest, Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
 from meeting.apiserver.mail.use_cases import Letter, Mail
@@ -193,6 +193,14 @@ class Meetings:
         return caller.person is not None and (
             caller.person.id == of.owner.id or await self._database.read(queries.is_insider, of.id, caller.person)
         )
+
+    async def meets(self, guest: Guest, person_id: str) -> bool:
+        """Whether a person owns the meeting a guest is in, or has joined it."""
+        return await self._database.read(queries.meets, guest.meeting_id, person_id)
+
+    async def instant_code(self, owner: Person) -> str:
+        """The code of the owner's instant meeting, which is made if there is none."""
+        return (await self.open_instant(owner))[0].code
 
     async def visit(self, caller: Caller, code: str, source: str) -> Visit:
         """The caller's place in a meeting, for what stands beside the call: chat, minutes, files.

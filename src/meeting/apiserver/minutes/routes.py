@@ -106,8 +106,13 @@ def add_routes(
         if (call.header("Upgrade") or "").lower() != "websocket":
             raise UpgradeNeeded(headers={"Upgrade": "websocket", "Connection": "Upgrade"})
         visit = await meetings.visit(await callers.caller(call), code, call.client_address)
+
+        async def check() -> bool:
+            now = await meetings.visit(await callers.again(call), code, call.client_address)
+            return rules.may_write(now.role, now.meeting.state)
+
         may_write = rules.may_write(visit.role, visit.meeting.state)
-        visitor = Visitor(visit.meeting.id, visit.name, may_write)
+        visitor = Visitor(visit.meeting.id, visit.name, may_write, check)
         websocket.serve(call.request, live, visitor, limits, reactor)
 
     @api.route(

@@ -7,13 +7,14 @@ are held up to a limit, then it is cut off; it comes back and is brought up to d
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -34,6 +35,8 @@ class SocketLimits:
     """What waits for a slow reader (a whole document may), or is sent before the document is loaded."""
     ping_interval: float = 20.0
     ping_timeout: float = 20.0
+    check_interval: float = 30.0
+    """How long somebody whose session or rights have ended may go on."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Visitor:
     meeting_id: str
     name: str
     may_write: bool
+    check: Callable[[], Coroutine[Any, Any, bool]]
+    """Whether they may write by now; raises MeetingError if they may not even read any longer."""
 
 
 def serve(request: Any, live: LiveMinutes, visitor: Visitor, limits: SocketLimits, reactor: Any) -> None:
@@ -66,7 +71,7 @@ class _Factory(WebSocketServerFactory):
             closeHandshakeTimeout=2,
             failByDrop=False,  # a client hears why
         )
-        self._arguments = (live, visitor, limits)
+        self._arguments = (live, visitor, limits, IReactorTime(reactor))
 
     def buildProtocol(self, address: Any) -> MinutesSocket:
         protocol = MinutesSocket(*self._arguments)
@@ -81,8 +86,10 @@ class MinutesSocket(WebSocketServerProtocol):
     log = Logger()
     transport: Any
 
-    def __init__(self, live: LiveMinutes, visitor: Visitor, limits: SocketLimits) -> None:
+    def __init__(self, live: LiveMinutes, visitor: Visitor, limits: SocketLimits, clock: IReactorTime) -> None:
         super().__init__()
+        self._clock = clock
+        self._next_check: IDelayedCall | None = None
         self._live = live
         self._visitor = visitor
         self._limits = limits
@@ -98,6 +105,7 @@ class MinutesSocket(WebSocketServerProtocol):
     def onOpen(self) -> None:
         self.transport.registerProducer(self, True)
         Deferred.fromCoroutine(self._sit_down()).addErrback(self._failed)
+        self._check_later()
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         if self._is_over:
@@ -113,6 +121,8 @@ class MinutesSocket(WebSocketServerProtocol):
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         self._is_over = True
         self._held.clear()
+        if self._next_check is not None and self._next_check.active():
+            self._next_check.cancel()
         if self._seat is not None:
             self._seat.leave()
 
@@ -173,6 +183,23 @@ class MinutesSocket(WebSocketServerProtocol):
             self._size -= len(frame)
             if not self._is_over:
                 seat.receive(frame)
+
+    def _check_later(self) -> None:
+        self._next_check = self._clock.callLater(
+            self._limits.check_interval, lambda: Deferred.fromCoroutine(self._check()).addErrback(self._failed)
+        )
+
+    async def _check(self) -> None:
+        """A session may have been ended, a meeting be over, rights be others: then the connection ends."""
+        try:
+            if await self._visitor.check() != self._visitor.may_write:
+                # Coming back, they get what they may do now.
+                self.close(CloseCode.TRY_AGAIN, "What you may do here has changed.")
+        except MeetingError as error:
+            if error.status < 500:  # else it is our trouble, not theirs
+                self.close(CloseCode.NOT_ALLOWED, error.title)
+        if not self._is_over:
+            self._check_later()
 
     def _failed(self, failure: Failure) -> None:
         self.log.failure("minutes could not be opened", failure)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting.fsserver.images import Picture, picture_in, shown_type
+from meeting.daemon.images import Picture, picture_in, shown_type
 from tests.unit.fsserver.file_server import png
 
 JPEG = (
