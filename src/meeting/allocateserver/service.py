@@ -13,7 +13,7 @@ from meeting.allocateserver.journal import Journal
 from meeting.allocateserver.pool import Booking, Pool, Sharer, Times, pool_tables
 from meeting.daemon.client import agent_for
 from meeting.daemon.errors import BadRequest, PleaseWait
-from meeting.daemon.observe import Metrics, Readiness, status_resource
+from meeting.daemon.observe import Metrics, Readiness, Watched, status_resource
 from meeting.daemon.options import DaemonOptions
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import RequestVerifier, Secret
@@ -48,7 +48,9 @@ class Answer(BaseModel):
 class AllocateServer(MultiService):
     """Answers who serves a meeting or a person, always the same for the same question."""
 
-    def __init__(self, settings: DaemonOptions, reactor: Any, thread: Any = None) -> None:
+    def __init__(
+        self, settings: DaemonOptions, reactor: Any, thread: Any = None, *, certificate: Watched | None = None
+    ) -> None:
         """`thread`: see Journal."""
         super().__init__()
         self._clock = reactor
@@ -68,13 +70,15 @@ class AllocateServer(MultiService):
             declare = api.route("GET", path, callers=callers, query=Question, answer=Answer, errors=(PleaseWait,))
             declare(self._allocate)
         self.resource: IResource = api.resource
-        self.status: IResource = status_resource(self.metrics, lambda: Readiness(True), self._dump)
+        self.status: IResource = status_resource(
+            self.metrics, lambda: Readiness(True), self._dump, certificate, reactor
+        )
 
         tidying = TimerService(TIDY_EVERY, self._tidy)
         tidying.clock = reactor
         tidying.setServiceParent(self)
         if secret and settings["apiserver"]:
-            self._registration(settings, secret, reactor).setServiceParent(self)
+            self._registration(settings, secret, reactor, certificate).setServiceParent(self)
 
     def startService(self) -> None:
         """Read what was decided before; raises ConfigurationError when that cannot be kept."""
@@ -131,13 +135,15 @@ class AllocateServer(MultiService):
         self._held.labels("scheduled").set(len(self._pool.bookings))
         self._held.labels("instant").set(len(self._pool.sharers))
 
-    def _dump(self) -> Any:
+    def _dump(self) -> dict[str, Any]:
         return {
             "scheduled": [vars(booking) for booking in self._pool.bookings],
             "instant": [vars(sharer) for sharer in self._pool.sharers],
         }
 
-    def _registration(self, settings: DaemonOptions, secret: Secret, reactor: Any) -> Registration:
+    def _registration(
+        self, settings: DaemonOptions, secret: Secret, reactor: Any, certificate: Watched | None
+    ) -> Registration:
         own = settings["domainaddress"] or settings["plainHttp"]
         heartbeat = Heartbeat(
             kind="allocate",
@@ -148,4 +154,4 @@ class AllocateServer(MultiService):
         )
         agent = agent_for(reactor, settings["ca"])
         hub, interval = settings["apiserver"], settings["heartbeat"]
-        return Registration(reactor, agent, secret, hub, lambda: heartbeat, interval=interval)
+        return Registration(reactor, agent, secret, hub, lambda: heartbeat, interval=interval, certificate=certificate)

@@ -45,6 +45,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from meeting.allocateserver.service import AllocateServer
+    from meeting.daemon.certificates.choice import certificate_for
     from meeting.daemon.listeners import with_listeners
 
-    return with_listeners(options, AllocateServer(options, reactor), reactor)
+    certificate = certificate_for(options, reactor)
+    return with_listeners(options, AllocateServer(options, reactor, certificate=certificate), reactor, certificate)

@@ -55,7 +55,7 @@ from meeting.apiserver.static import WebClient
 from meeting.apiserver.tokens import routes as token_routes
 from meeting.apiserver.tokens.use_cases import Tokens
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
-from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
+from meeting.daemon.observe import Metrics, Readiness, Watched, health_resource, status_resource
 from meeting.daemon.secret import Secret
 from meeting.daemon.web import Api, Call, Reply, Tree, Who
 
@@ -77,7 +77,13 @@ class ApiServer(MultiService):
     status: IResource
 
     def __init__(
-        self, settings: Mapping[str, Any], reactor: Any, *, agent: IAgent | None = None, threads: Threads | None = None
+        self,
+        settings: Mapping[str, Any],
+        reactor: Any,
+        *,
+        certificate: Watched | None = None,
+        agent: IAgent | None = None,
+        threads: Threads | None = None,
     ) -> None:
         """`settings` as `tap.Options` has them. `agent` and `threads` are for tests; nothing else differs there."""
         super().__init__()
@@ -211,7 +217,7 @@ class ApiServer(MultiService):
             default=WebClient(Path(__file__).parent / "static", public_url),
         )
         self.status = status_resource(
-            metrics, self.readiness, lambda: {"meetings without servers": allocation.troubles}
+            metrics, self.readiness, lambda: {"meetings without servers": allocation.troubles}, certificate, clock
         )
 
         # The services on top of the database.

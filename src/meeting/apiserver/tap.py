@@ -127,6 +127,8 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     from meeting.apiserver.service import ApiServer
+    from meeting.daemon.certificates.choice import certificate_for
     from meeting.daemon.listeners import with_listeners
 
-    return with_listeners(options, ApiServer(options, reactor), reactor)
+    certificate = certificate_for(options, reactor)
+    return with_listeners(options, ApiServer(options, reactor, certificate=certificate), reactor, certificate)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 LARGEST_PORT = 65_535
+NO_AUTHORITY = "none"
 
 _UNITS_OF_SIZE = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS_OF_SIZE |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -129,6 +130,24 @@ def server_url(text: str) -> str:
 def https_url(address: HostPort) -> str:
     """`https://host[:port]`, without the port that https has anyway."""
     return f"https://{address}".removesuffix(":443") if address.port == 443 else f"https://{address}"
+
+
+def acme_directory(text: str) -> str:
+    """`https://…`, or `none`."""
+    if text == NO_AUTHORITY:
+        return text
+    if not url(text).startswith("https://"):
+        raise ValueError("write none or the URL of an ACME directory, https://…")
+    # The directory's own path is kept as it is written: a slash at its end may belong to it.
+    return text
+
+
+def contact(text: str) -> str:
+    """An e-mail address, as an ACME account takes it."""
+    local, at, domain = text.partition("@")
+    if not (local and at and domain) or any(not character.isprintable() or character in " ,<>?" for character in text):
+        raise ValueError("write an e-mail address, for example it@example.com")
+    return text
 
 
 def network(text: str) -> IPv4Network | IPv6Network:

@@ -1,37 +1,47 @@
 """The ports of a daemon: TLS under its domain address, plain HTTP behind a proxy, and the private status port."""
 
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IReactorTCP, IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import IResource
 
-from meeting.daemon.certificates.files import CertificateFiles
-from meeting.daemon.certificates.self_signed import self_signed
-from meeting.daemon.converters import HostPort
+from meeting.daemon.certificates.automatic import AutomaticCertificate
+from meeting.daemon.certificates.choice import AnyCertificate
+from meeting.daemon.certificates.port80 import Port80
+from meeting.daemon.converters import HostPort, https_url
+from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.options import DaemonOptions
-from meeting.daemon.site import site
+from meeting.daemon.site import Limits, site
+
+HTTP_PORT = 80
+PORT80_LIMITS = Limits(body=0, headers=16 << 10, request_time=10.0, idle=10.0)
+"""What comes there has no body, and is sent away with one answer."""
 
 
 def listeners(
-    options: DaemonOptions, resource: IResource, reactor: Any, status: IResource | None = None
+    options: DaemonOptions,
+    resource: IResource,
+    reactor: Any,
+    status: IResource | None = None,
+    certificate: AnyCertificate | None = None,
 ) -> MultiService:
     """All ports that the options ask for; `status` is what the private one serves.
 
-    With neither `--cert` nor `--plainHttp` the TLS port has a self-signed certificate and says so.
+    `certificate`: what `certificate_for(options, reactor)` gave; it becomes a part of this service.
     """
     ports = MultiService()
     factory = site(resource, reactor, trusted_proxies=options.get("trustedProxy") or ())
     plain: HostPort | None = options.get("plainHttp")
-    domain: HostPort | None = options.get("domainaddress")
-    if domain is not None and (options.get("cert") or plain is None):
-        certificates = _certificates(options, domain, reactor)
-        certificates.setServiceParent(ports)
-        secure = TLSMemoryBIOFactory(certificates.creator, False, factory)
+    if certificate is not None:
+        certificate.setServiceParent(ports)
+        domain: HostPort = options["domainaddress"]
+        _open_port_80(options, https_url(domain), certificate, reactor, ports)
+        secure = TLSMemoryBIOFactory(certificate.creator, False, factory)
         Port(reactor, secure, HostPort(options["bind"], domain.port), "https").setServiceParent(ports)
     if plain is not None:
         Port(reactor, factory, plain, "http").setServiceParent(ports)
@@ -39,6 +49,26 @@ def listeners(
         private = site(status, reactor, log_access=False)
         Port(reactor, private, options["status"], "status").setServiceParent(ports)
     return ports
+
+
+def _open_port_80(
+    options: DaemonOptions, origin: str, certificate: AnyCertificate, reactor: Any, ports: MultiService
+) -> None:
+    """The challenges, where certificates come by themselves; the redirect there, and where `--acmePort` is given."""
+    automatic = isinstance(certificate, AutomaticCertificate)
+    number: int | None = options.get("acmePort")
+    if number is None:
+        if not automatic:
+            return
+        number = HTTP_PORT
+    clock = IReactorTime(reactor)
+    resource = Port80(
+        origin,
+        (lambda: certificate.thumbprint) if isinstance(certificate, AutomaticCertificate) else None,
+        lambda: certificate.serves(clock.seconds()),
+    )
+    factory = site(resource, reactor, limits=PORT80_LIMITS)
+    _ChallengePort(reactor, factory, HostPort(options["bind"], number), "redirect to https").setServiceParent(ports)
 
 
 class Server(Protocol):
@@ -53,11 +83,13 @@ class Server(Protocol):
     def setServiceParent(self, parent: Any) -> Any: ...
 
 
-def with_listeners(options: DaemonOptions, server: Server, reactor: Any) -> IService:
+def with_listeners(
+    options: DaemonOptions, server: Server, reactor: Any, certificate: AnyCertificate | None = None
+) -> IService:
     """The daemon and its ports, for `makeService`. It starts before them and they stop before it."""
     together = MultiService()
     server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status).setServiceParent(together)
+    listeners(options, server.resource, reactor, server.status, certificate).setServiceParent(together)
     return together
 
 
@@ -100,22 +132,16 @@ class Port(Service):
         return maybeDeferred(lambda: None if port is None else port.stopListening())
 
 
-def _certificates(options: DaemonOptions, domain: HostPort, reactor: Any) -> CertificateFiles:
-    if options.get("cert"):
-        return CertificateFiles(options["cert"], options["certkey"], reactor)
-    return _SelfSigned(options, domain, reactor)
+class _ChallengePort(Port):
+    """Port 80, which others on the machine may want too."""
 
-
-class _SelfSigned(CertificateFiles):
-    """Makes its files at the start, not before: nothing touches the disk while a daemon is put together."""
-
-    def __init__(self, options: DaemonOptions, domain: HostPort, reactor: Any) -> None:
-        self._directory = options["stateDirectory"] / "certificates"
-        super().__init__(self._directory / "self-signed.pem", self._directory / "self-signed-key.pem", reactor)
-        self._names = sorted({domain.host, "localhost", "127.0.0.1"}, key=[domain.host].count, reverse=True)
-        self._now = IReactorTime(reactor)
-
-    def load(self) -> None:
-        self_signed(self._names, self._directory, datetime.fromtimestamp(self._now.seconds(), UTC))
-        self._log.warn("no --cert: the certificate is self-signed; browsers and other daemons do not trust it")
-        super().load()
+    def privilegedStartService(self) -> None:
+        """Open it; raises ConfigurationError with the ways out."""
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise ConfigurationError(
+                f"cannot listen on {self.address} for HTTP-01 challenges: {error.socketError}. If a proxy or another "
+                "daemon has port 80: give --acmePort another port and have /.well-known/acme-challenge/ of this "
+                "daemon's name forwarded to it; or --bind an address of its own; or --cert and --certkey"
+            ) from None

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TextIO, cast
+from typing import Any, Literal, Protocol, TextIO, cast
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -188,11 +188,41 @@ def state_resource(dump: Callable[[], Any]) -> IResource:
     return _Json(lambda: (200, dump()))
 
 
+class Watched(Protocol):
+    """A certificate, as the status pages show it (meeting.daemon.certificates.certificate). `now` in Unix seconds."""
+
+    def serves(self, now: float) -> bool: ...
+    def condition(self, now: float) -> str: ...
+    def state(self) -> dict[str, Any]: ...
+    def add_metrics(self, metrics: Metrics, clock: Any) -> None: ...
+
+
 def status_resource(
-    metrics: Metrics, ready: Callable[[], Readiness], dump: Callable[[], Any] | None = None
+    metrics: Metrics,
+    ready: Callable[[], Readiness],
+    dump: Callable[[], dict[str, Any]] | None = None,
+    certificate: Watched | None = None,
+    clock: Any = None,
 ) -> IResource:
-    """All of the above, as the private port (`--status`) serves them."""
+    """All of the above, as the private port (`--status`) serves them; `certificate` (with `clock`) on each of them."""
+    if certificate is not None:
+        certificate.add_metrics(metrics, clock)
+        ready, dump = _with_certificate(ready, dump, certificate, clock)
     branches = {b"metrics": metrics_resource(metrics)}
     if dump is not None:
         branches[b"state"] = state_resource(dump)
     return Tree(branches, default=health_resource(ready))
+
+
+def _with_certificate(
+    ready: Callable[[], Readiness], dump: Callable[[], dict[str, Any]] | None, certificate: Watched, clock: Any
+) -> tuple[Callable[[], Readiness], Callable[[], dict[str, Any]]]:
+    def ready_too() -> Readiness:
+        found, now = ready(), clock.seconds()
+        checks = {**found.checks, "certificate": certificate.condition(now)}
+        return Readiness(found.ready and certificate.serves(now), checks)
+
+    def dump_too() -> dict[str, Any]:
+        return {**(dump() if dump else {}), "certificate": certificate.state()}
+
+    return ready_too, dump_too

@@ -22,10 +22,14 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
+from meeting.daemon.certificates.names import is_public
 from meeting.daemon.converters import (
+    NO_AUTHORITY,
     HostPort,
     PortRange,
+    acme_directory,
     boolean,
+    contact,
     directory,
     host_port,
     host_ports,
@@ -43,6 +47,12 @@ from meeting.daemon.converters import (
 )
 
 __all__ = [
+    "ACME_AGREE",
+    "ACME_CA",
+    "ACME_CONTACT",
+    "ACME_DIRECTORY",
+    "ACME_PORT",
+    "ACME_PROFILE",
     "APISERVER",
     "BIND",
     "CA",
@@ -51,6 +61,7 @@ __all__ = [
     "CONFIG",
     "DOMAIN_ADDRESS",
     "HEARTBEAT",
+    "LETS_ENCRYPT",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "PLAIN_HTTP",
@@ -80,6 +91,7 @@ __all__ = [
     "server_url",
     "size",
     "url",
+    "wants_acme",
     "whole_number",
 ]
 
@@ -111,8 +123,29 @@ CONFIG = Flag("config", "a configuration file (TOML), its keys named as these fl
 SECRET = Flag("secret", "the secret that all five daemons share, 16 characters or more", secret=True, required=True)
 DOMAIN_ADDRESS = Flag("domainaddress", "host:port under which others reach this daemon", None, host_port, required=True)
 PUBLIC_URL = Flag("publicUrl", "how browsers reach this daemon, if not by https://<domainaddress>", convert=url)
-CERT = Flag("cert", "the certificate with its chain (PEM); without: a self-signed one", convert=path)
+CERT = Flag("cert", "the certificate with its chain (PEM); without: see --acmeDirectory", convert=path)
 CERTKEY = Flag("certkey", "the certificate's private key (PEM)", convert=path)
+ACME_DIRECTORY = Flag(
+    "acmeDirectory",
+    "the ACME directory's URL where certificates come from without --cert, or none: a self-signed one; without: Let's "
+    "Encrypt if the name of --domainaddress is public, none if it is not",
+    convert=acme_directory,
+)
+ACME_AGREE = Flag("acmeAgree", "you agree to the terms of that certificate authority", "false", boolean)
+ACME_CONTACT = Flag(
+    "acmeContact", "an e-mail address that the authority may write to", convert=contact, repeatable=True
+)
+ACME_PROFILE = Flag("acmeProfile", "the kind of certificate, as the authority names it: shortlived, say")
+ACME_CA = Flag(
+    "acmeCa", "who vouches for the ACME directory itself, if no public authority (PEM)", convert=path, repeatable=True
+)
+ACME_PORT = Flag(
+    "acmePort",
+    "the port for HTTP-01 challenges and the redirect to https; from outside it has to be reached as port 80 [80 with "
+    "ACME, else none]",
+    convert=port,
+)
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 CA = Flag("ca", "a further certificate authority to trust (PEM)", convert=path, repeatable=True)
 BIND = Flag("bind", "the local address to listen on", "0.0.0.0")
 PLAIN_HTTP = Flag("plainHttp", "host:port for plain HTTP, behind a proxy that does TLS", convert=host_port)
@@ -128,6 +161,12 @@ WEB = (
     PUBLIC_URL,
     CERT,
     CERTKEY,
+    ACME_DIRECTORY,
+    ACME_AGREE,
+    ACME_CONTACT,
+    ACME_PROFILE,
+    ACME_CA,
+    ACME_PORT,
     CA,
     BIND,
     PLAIN_HTTP,
@@ -274,8 +313,24 @@ class DaemonOptions(usage.Options):
     def _check_shared(self) -> None:
         if (self.get("cert") is None) != (self.get("certkey") is None):
             raise usage.UsageError("--cert and --certkey belong together: give both or none")
+        if wants_acme(self) and not self["acmeAgree"]:
+            authority = self["acmeDirectory"] or f"Let's Encrypt ({LETS_ENCRYPT})"
+            raise usage.UsageError(
+                f"without --cert the certificate of {self['domainaddress'].host} comes from {authority}: write "
+                "--acmeAgree if you agree to its terms; or give --cert and --certkey, or --plainHttp behind a proxy "
+                "that does TLS, or --acmeDirectory none for a self-signed one"
+            )
         if PUBLIC_URL.name in self and self[PUBLIC_URL.name] is None and self.get(DOMAIN_ADDRESS.name):
             self[PUBLIC_URL.name] = https_url(self[DOMAIN_ADDRESS.name])
+
+
+def wants_acme(options: Mapping[str, Any]) -> bool:
+    """Whether the certificate is to come by ACME: no files, a TLS port, an authority that can vouch for the name."""
+    domain: HostPort | None = options.get("domainaddress")
+    if "acmeDirectory" not in options or domain is None or options.get("cert") or options.get("plainHttp"):
+        return False
+    directory: str | None = options["acmeDirectory"]
+    return is_public(domain.host) if directory is None else directory != NO_AUTHORITY
 
 
 def optional(flag: Flag) -> Flag:

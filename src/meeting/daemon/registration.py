@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import IAgent
 
 from meeting.daemon.client import DaemonClient, Unreachable
+from meeting.daemon.observe import Watched
 from meeting.daemon.secret import Secret
 
 Kind = Literal["sfu", "turn", "fs", "allocate"]
@@ -80,12 +81,15 @@ class Registration(Service):
         describe: Callable[[], Heartbeat],
         on_answer: Callable[[HeartbeatAnswer], None] | None = None,
         interval: float = 1.0,
+        certificate: Watched | None = None,
     ) -> None:
+        """`certificate`: told to the hub's administrators with each heartbeat, in its `details`."""
         self._clock = IReactorTime(reactor)
         self._agent = agent
         self._secret = secret
         self._url = hub_url.rstrip("/") + PATH
         self._describe = describe
+        self._certificate = certificate
         self._on_answer = on_answer
         self._interval = interval
         self._next: IDelayedCall | None = None
@@ -128,6 +132,9 @@ class Registration(Service):
 
     async def _send(self) -> None:
         heartbeat = self._describe()
+        if self._certificate is not None:
+            details = {**heartbeat.details, "certificate": self._certificate.state()}
+            heartbeat = heartbeat.model_copy(update={"details": details})
         wait = self._interval
         try:
             status, answer = await self._client(heartbeat.kind).post(self._url, json=heartbeat, timeout=5)

@@ -15,7 +15,7 @@ from twisted.web.resource import IResource
 
 from meeting.daemon.client import agent_for
 from meeting.daemon.errors import MeetingError
-from meeting.daemon.observe import Metrics, Readiness, health_resource, status_resource
+from meeting.daemon.observe import Metrics, Readiness, Watched, health_resource, status_resource
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
 from meeting.daemon.site import Tree
@@ -37,7 +37,14 @@ class FsServer(MultiService):
     status: IResource
     log = Logger()
 
-    def __init__(self, settings: Mapping[str, Any], reactor: Any, *, agent: IAgent | None = None) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        reactor: Any,
+        *,
+        certificate: Watched | None = None,
+        agent: IAgent | None = None,
+    ) -> None:
         """`settings` as `tap.Options` has them; `agent` is for tests."""
         super().__init__()
         clock = IReactorTime(reactor)
@@ -58,7 +65,7 @@ class FsServer(MultiService):
         objects = ObjectsResource(self._uploads, downloads, clock, origins, download_limits, metrics)
         health = health_resource(self.readiness)
         self.resource = Tree({b"objects": objects, b"healthz": health, b"readyz": health})
-        self.status = status_resource(metrics, self.readiness, self.state)
+        self.status = status_resource(metrics, self.readiness, self.state, certificate, clock)
 
         # What it does by itself.
         heartbeat = Heartbeat(
@@ -75,7 +82,13 @@ class FsServer(MultiService):
             return heartbeat.model_copy(update={"state": state, "load": load, "details": self.state()})
 
         self._registration = Registration(
-            reactor, agent, secret, settings["apiserver"], describe, interval=settings["heartbeat"]
+            reactor,
+            agent,
+            secret,
+            settings["apiserver"],
+            describe,
+            interval=settings["heartbeat"],
+            certificate=certificate,
         )
         sweeping = TimerService(SWEEP_INTERVAL, self._sweep)
         sweeping.clock = reactor

@@ -43,7 +43,9 @@ def makeService(options: Options) -> IService:
     """The file server with its listeners."""
     from twisted.internet import reactor
 
+    from meeting.daemon.certificates.choice import certificate_for
     from meeting.daemon.listeners import with_listeners
     from meeting.fsserver.service import FsServer
 
-    return with_listeners(options, FsServer(options, reactor), reactor)
+    certificate = certificate_for(options, reactor)
+    return with_listeners(options, FsServer(options, reactor, certificate=certificate), reactor, certificate)

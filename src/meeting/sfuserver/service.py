@@ -16,7 +16,7 @@ from twisted.web.resource import Resource
 
 from meeting.daemon.client import agent_for
 from meeting.daemon.errors import ConfigurationError
-from meeting.daemon.observe import Metrics, Readiness, status_resource
+from meeting.daemon.observe import Metrics, Readiness, Watched, status_resource
 from meeting.daemon.options import HostPort
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import LONGEST_TURN_CREDENTIAL, Secret, turn_credential
@@ -53,7 +53,14 @@ MakePort = Callable[..., IPort]
 class SfuServer(MultiService):
     """Relays what the participants of its rooms say, show and send."""
 
-    def __init__(self, settings: Options, reactor: Any, make_port: MakePort | None = None) -> None:
+    def __init__(
+        self,
+        settings: Options,
+        reactor: Any,
+        make_port: MakePort | None = None,
+        *,
+        certificate: Watched | None = None,
+    ) -> None:
         """`make_port` stands in for the data plane in tests."""
         super().__init__()
         secret = Secret(settings["secret"])
@@ -111,6 +118,7 @@ class SfuServer(MultiService):
                 details={"rooms": len(rooms), "participants": rooms.participants},
             ),
             interval=settings["heartbeat"],
+            certificate=certificate,
         )
         # Started in this order and stopped in the other: first nobody new, then good-bye to all, then the media.
         for service in (port, webhooks, rooms, registration):
@@ -131,7 +139,7 @@ class SfuServer(MultiService):
             ("links", "Peer connections", lambda: media.links),
         ):
             metrics.gauge(f"meeting_sfu_{name}", help).set_function(value)
-        self.status = status_resource(metrics, ready, lambda: dump(rooms, media))
+        self.status = status_resource(metrics, ready, lambda: dump(rooms, media), certificate, clock)
         self.resource = Tree(
             {
                 b"rtc": SignalResource(secret, lobby, SignalFactory(reactor), clock),

@@ -48,7 +48,9 @@ def makeService(options: Options) -> IService:
     """The sfuserver with its listeners."""
     from twisted.internet import reactor
 
+    from meeting.daemon.certificates.choice import certificate_for
     from meeting.daemon.listeners import with_listeners
     from meeting.sfuserver.service import SfuServer
 
-    return with_listeners(options, SfuServer(options, reactor), reactor)
+    certificate = certificate_for(options, reactor)
+    return with_listeners(options, SfuServer(options, reactor, certificate=certificate), reactor, certificate)

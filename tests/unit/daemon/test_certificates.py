@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
-from meeting.daemon.certificates.context import load_context
+from meeting.daemon.certificates.context import SwappableContext, load_context, load_pair
 from meeting.daemon.certificates.files import CertificateFiles
 from meeting.daemon.certificates.self_signed import Pair, self_signed
 from meeting.daemon.errors import ConfigurationError
@@ -40,6 +41,13 @@ def served_by(creator: Any) -> x509.Certificate:
     certificate = client.get_peer_certificate(as_cryptography=True)
     assert certificate is not None
     return certificate
+
+
+def clock_of_today() -> Clock:
+    """The certificates of these tests are made by the real clock."""
+    clock = Clock()
+    clock.advance(datetime.now(UTC).timestamp())
+    return clock
 
 
 def names(cert: Path) -> list[Any]:
@@ -84,7 +92,7 @@ def test_it_is_made_anew_when_it_does_not_serve(tmp_path: Path, damage: str) -> 
 
 
 def test_changed_files_are_served_without_a_restart(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = clock_of_today()
     pair = self_signed(["first.test"], tmp_path / "a")
     files = CertificateFiles(pair.cert, pair.key, clock)
     files.privilegedStartService()
@@ -105,7 +113,7 @@ def test_changed_files_are_served_without_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_pair_that_does_not_fit_yet_is_not_taken(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = clock_of_today()
     pair, new = self_signed(["first.test"], tmp_path / "a"), self_signed(["second.test"], tmp_path / "b")
     files = CertificateFiles(pair.cert, pair.key, clock)
     files.startService()
@@ -121,8 +129,72 @@ def test_a_pair_that_does_not_fit_yet_is_not_taken(tmp_path: Path) -> None:
     files.stopService()
 
 
+def test_a_pair_that_has_ended_is_not_taken_while_there_is_a_better_one(tmp_path: Path) -> None:
+    clock = clock_of_today()
+    pair = self_signed(["m.test"], tmp_path / "a")
+    files = CertificateFiles(pair.cert, pair.key, clock)
+    files.startService()
+    good_until = files.until
+    replace(pair, self_signed(["m.test"], tmp_path / "b", datetime(2020, 1, 1, tzinfo=UTC)))
+    with captured_events() as events:
+        clock.advance(5)
+    assert "is valid from 2019-12-31 23:00 to 2021-02-01 00:00 UTC, not now" in text_of(events)
+    assert (files.until, "not now" in files.trouble) == (good_until, True)
+    replace(pair, self_signed(["m.test"], tmp_path / "c"))
+    clock.advance(5)
+    assert files.trouble == ""
+    files.stopService()
+
+
+def test_at_the_start_one_that_has_ended_is_told_of_and_the_daemon_is_not_ready(tmp_path: Path) -> None:
+    clock = clock_of_today()
+    pair = self_signed(["m.test"], tmp_path, datetime(2020, 1, 1, tzinfo=UTC))
+    files = CertificateFiles(pair.cert, pair.key, clock, host="other.test")
+    with captured_events() as events:
+        files.startService()
+    assert "nobody will trust it" in text_of(events)
+    assert "is not for other.test" in text_of(events)
+    assert (files.serves(clock.seconds()), files.condition(clock.seconds())) == (False, "ended 2021-02-01")
+    files.stopService()
+
+
+def test_a_chain_has_to_be_one(tmp_path: Path) -> None:
+    authority = trustme.CA().create_child_ca()
+    leaf = authority.issue_cert("m.test", "*.wild.test", "192.0.2.1")
+    key = leaf.private_key_pem.bytes()
+    chain = [each.bytes() for each in leaf.cert_chain_pems]
+    assert len(load_pair(b"".join(chain), key).chain) == 1
+    stranger = trustme.CA().cert_pem.bytes()
+    with pytest.raises(ConfigurationError, match="no chain"):
+        load_pair(chain[0] + stranger, key)
+    for host in ("m.test", "M.test.", "a.wild.test", "192.0.2.1"):
+        load_pair(b"".join(chain), key, host=host)
+    for host in ("n.test", "a.b.wild.test", "wild.test", "192.0.2.2"):
+        with pytest.raises(ConfigurationError, match=f"is not for {host}"):
+            load_pair(b"".join(chain), key, host=host)
+
+
+def test_the_key_and_the_chain_may_stand_in_one_file(tmp_path: Path) -> None:
+    pair = self_signed(["m.test"], tmp_path)
+    both = tmp_path / "both.pem"
+    both.write_bytes(pair.key.read_bytes() + pair.cert.read_bytes())
+    load_context(both, both)
+
+
+def test_before_there_is_a_certificate_a_handshake_is_refused_and_nothing_is_logged() -> None:
+    server = SwappableContext().serverConnectionForTLS(None)
+    server.set_accept_state()
+    client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    server.bio_write(client.bio_read(65_536))
+    with pytest.raises(SSL.Error, match=r"no suitable signature algorithm|no shared cipher"):
+        server.do_handshake()
+
+
 def test_files_that_vanish_do_no_harm(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = clock_of_today()
     pair = self_signed(["first.test"], tmp_path)
     files = CertificateFiles(pair.cert, pair.key, clock)
     files.startService()

@@ -9,24 +9,15 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from meeting.daemon.certificates.choice import certificate_for
 from meeting.daemon.certificates.self_signed import self_signed
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.listeners import listeners
-from meeting.daemon.options import (
-    BIND,
-    CERT,
-    CERTKEY,
-    DOMAIN_ADDRESS,
-    PLAIN_HTTP,
-    STATE_DIRECTORY,
-    STATUS,
-    TRUSTED_PROXY,
-    DaemonOptions,
-)
+from meeting.daemon.options import DOMAIN_ADDRESS, WEB, DaemonOptions
 
 
 class Options(DaemonOptions):
-    flags = (DOMAIN_ADDRESS, CERT, CERTKEY, BIND, PLAIN_HTTP, STATUS, STATE_DIRECTORY, TRUSTED_PROXY)
+    flags = (DOMAIN_ADDRESS, *WEB)
     environment = {}
 
 
@@ -35,7 +26,7 @@ def open_ports(tmp_path: Path, *arguments: str, status: bool = True) -> list[tup
     options = Options()
     options.parseOptions(["--domainaddress", "m.test:8443", "--stateDirectory", str(tmp_path), *arguments])
     reactor: Any = MemoryReactorClock()
-    service = listeners(options, Resource(), reactor, Resource() if status else None)
+    service = listeners(options, Resource(), reactor, Resource() if status else None, certificate_for(options, reactor))
     assert not reactor.tcpServers, "nothing is opened while a daemon is put together"
     assert list(tmp_path.iterdir()) == [] or "--cert" in arguments
     service.privilegedStartService()
