@@ -66,9 +66,14 @@ demo: all
 	$(STAGE) "system packages of the tests" tools/system-packages
 	@touch $@
 
+.cache/pebble: tools/pebble
+	@mkdir -p .cache
+	$(STAGE) "certificate authority of the tests" tools/pebble
+	@touch $@
+
 # --- checks: pytest last, so that its closing line is what is seen
 
-test: .cache/test-packages .cache/native .cache/web .cache/system-packages
+test: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble
 	@$(MAKE) lint types check-rust check-web
 	@$(MAKE) browser
 	@$(MAKE) pytest
@@ -100,7 +105,7 @@ check-web: .cache/node-modules
 	$(STAGE) "tsc" npm run --prefix web typecheck
 	$(STAGE) "vitest" npm run --prefix web test
 
-pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages
+pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble
 	@exec $(BIN)/pytest $(ARGS)
 
 # Real browsers, in a network of their own.

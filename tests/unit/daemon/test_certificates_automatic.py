@@ -270,7 +270,7 @@ def test_a_damaged_account_key_stops_the_start_with_words(make: Make, tmp_path: 
 
 
 def test_the_diary_is_read_as_it_was_written(tmp_path: Path) -> None:
-    diary = Diary([1.0, 2.0], 3, 4.0, "trouble", "identity", (5.0, 6.0), 7.0, 8.0)
+    diary = Diary([1.0, 2.0], 3, 3.5, 4.0, "trouble", "identity", (5.0, 6.0), 7.0, 8.0)
     DiaryFile(tmp_path, "one", HOST).write(diary)
     assert DiaryFile(tmp_path, "one", HOST).read() == diary
     assert DiaryFile(tmp_path, "another", HOST).read() == Diary()

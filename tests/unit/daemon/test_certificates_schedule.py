@@ -144,6 +144,30 @@ def test_a_day_without_the_authority_costs_few_attempts_and_no_certificate() -> 
     assert now < mine.end
 
 
+def test_a_fortnight_without_the_authority_uses_up_none_of_the_weeks_orders() -> None:
+    machine, now = schedule(), NOW
+    while now < NOW + 2 * WEEK:
+        assert machine.next(None, now).do is Do.ORDER
+        machine.order_begins(now)
+        machine.order_failed(now, "cannot be reached", retry_after=None, unreachable=True)
+        now = machine.next(None, now).at
+    assert machine.diary.orders == []
+
+
+def test_a_restart_shortens_long_waits_but_not_what_the_authority_asked_for() -> None:
+    machine, now = schedule(), NOW
+    for _ in range(8):
+        machine.order_begins(now)
+        machine.order_failed(now, "port 80", retry_after=None, unreachable=False)
+        last, now = now, machine.next(None, now).at
+    machine.restarted()
+    assert machine.next(None, last).at == last + FIRST_WAIT
+    machine.order_begins(now)
+    machine.order_failed(now, "too many", retry_after=3 * DAY, unreachable=False)
+    machine.restarted()
+    assert machine.next(None, now).at >= now + 3 * DAY
+
+
 def test_what_the_authority_asks_for_is_kept_to() -> None:
     machine = schedule(random=0.0)
     machine.order_begins(NOW)

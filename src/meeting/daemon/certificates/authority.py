@@ -91,6 +91,12 @@ class Authority:
         else:
             csr = crypto_util.make_csr(key_pem, domains=[host])
         order = talk.new_order(csr, profile=self._wanted.profile)
+        try:
+            return self._finish(talk, order)
+        except requests.RequestException as error:
+            raise AuthorityError(f"the authority was lost in the middle of the order: {_short(error)}") from None
+
+    def _finish(self, talk: client.ClientV2, order: messages.OrderResource) -> bytes:
         for authorization in order.authorizations:
             if authorization.body.status == messages.STATUS_PENDING:
                 challenge = _http_challenge(authorization)

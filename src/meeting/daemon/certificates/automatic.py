@@ -83,6 +83,7 @@ class AutomaticCertificate(Certificate, Service):
         if self._next is None and self.pair is None:
             self._account.key  # noqa: B018  made or read now: what is wrong with it stops the start
             self._schedule.diary = self._diary.read()
+            self._schedule.restarted()
             self.trouble = self._schedule.diary.trouble
             self._load()
 

@@ -98,6 +98,7 @@ class DiaryFile:
             diary = Diary(
                 orders=[float(each) for each in found["orders"]][-1000:],
                 failures=int(found["failures"]),
+                patience=float(found["patience"]),
                 not_before=float(found["not_before"]),
                 trouble=str(found["trouble"]),
                 identity=str(found["identity"]),
@@ -108,7 +109,14 @@ class DiaryFile:
         except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
             return Diary()
         # NaN and infinity are numbers to JSON; with them nothing could be compared any more.
-        times = [*diary.orders, diary.not_before, diary.ask_at, *(diary.window or ()), diary.renew_at or 0.0]
+        times = [
+            *diary.orders,
+            diary.not_before,
+            diary.patience,
+            diary.ask_at,
+            *(diary.window or ()),
+            diary.renew_at or 0.0,
+        ]
         return diary if all(abs(each) < 2**53 for each in times) else Diary()
 
     def write(self, diary: Diary) -> None:

@@ -60,6 +60,8 @@ class Diary:
     """When orders were begun, during the last week."""
     failures: int = 0
     """In a row."""
+    patience: float = 0.0
+    """Until then the authority wants to hear nothing."""
     not_before: float = 0.0
     """No attempt before this moment."""
     trouble: str = ""
@@ -116,11 +118,20 @@ class Schedule:
 
     def order_worked(self) -> None:
         """A certificate is there."""
-        self.diary.failures, self.diary.not_before, self.diary.trouble = 0, 0.0, ""
+        diary = self.diary
+        diary.failures, diary.not_before, diary.patience, diary.trouble = 0, 0.0, 0.0, ""
+
+    def restarted(self) -> None:
+        """Somebody may have put right what was wrong: the long waits begin anew, what the authority asked for stays."""
+        diary = self.diary
+        soonest = max([order + FIRST_WAIT for order in diary.orders], default=0.0)
+        diary.not_before = min(diary.not_before, max(soonest, diary.patience))
 
     def order_failed(self, now: float, trouble: str, *, retry_after: float | None, unreachable: bool) -> None:
-        """`retry_after`: seconds that the authority asks for. `unreachable`: it was not asked for anything."""
+        """`retry_after`: seconds that the authority asks for. `unreachable`: no order was placed, none counts."""
         diary = self.diary
+        if unreachable and diary.orders:
+            diary.orders.pop()
         first, longest = (
             (FIRST_WAIT_UNREACHABLE, LONGEST_WAIT_UNREACHABLE) if unreachable else (FIRST_WAIT, LONGEST_WAIT)
         )
@@ -128,6 +139,7 @@ class Schedule:
         if retry_after is not None:
             # Everybody who was told the same moment does not come at that moment.
             wait = max(wait, min(retry_after, WEEK) + self._random() * MINUTE)
+            diary.patience = now + wait
         diary.failures += 1
         diary.trouble = trouble
         diary.not_before = now + wait
@@ -157,4 +169,5 @@ class Schedule:
         diary = self.diary
         diary.orders = [min(order, now) for order in diary.orders if order > now - WEEK]
         diary.not_before = min(diary.not_before, now + WEEK + MINUTE)
+        diary.patience = min(diary.patience, now + WEEK + MINUTE)
         diary.ask_at = min(diary.ask_at, now + LONGEST_ASK)
