@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, String, or_, update
+from sqlalchemy import Column, Connection, String, delete, or_, update
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -25,6 +25,8 @@ from meeting.daemon.errors import MeetingError
 
 #: How long a holder may be silent before another takes over.
 LENGTH = timedelta(seconds=60)
+
+FORGET = timedelta(days=1)
 
 Work = Callable[[], Coroutine[Deferred[Any], Any, None]]
 
@@ -84,6 +86,14 @@ class Leases:
             renewing.stop()
             await self._database.run(_set, name, token, max(until, begun))
         return True
+
+    async def sweep(self) -> None:
+        """Forget leases that ran out long ago."""
+        await self._database.run(_sweep, utc_now(self._clock) - FORGET)
+
+
+def _sweep(transaction: Connection, before: datetime) -> None:
+    transaction.execute(delete(lease).where(lease.c.until < before))
 
 
 def _take(transaction: Connection, name: str, token: str, now: datetime, until: datetime) -> bool:

@@ -44,10 +44,10 @@ from meeting.apiserver.meetings.rooms import Rooms
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.minutes import routes as minutes_routes
+from meeting.apiserver.minutes.effects import Limits as MinutesLimits
 from meeting.apiserver.minutes.files import Files
 from meeting.apiserver.minutes.live import LiveMinutes
 from meeting.apiserver.minutes.rules import FileLimits
-from meeting.apiserver.minutes.sync import Limits as MinutesLimits
 from meeting.apiserver.minutes.use_cases import Minutes
 from meeting.apiserver.minutes.websocket import SocketLimits
 from meeting.apiserver.schema import utc_now
@@ -180,7 +180,7 @@ class ApiServer(MultiService):
         presence = Presence(self.database, clock)
         chat = Chat(self.database, clock)
         minutes = Minutes(self.database, clock)
-        live_minutes = LiveMinutes(minutes, clock, MinutesLimits(document=settings["maxMinutesSize"]))
+        live_minutes = LiveMinutes(minutes, events, leases, clock, MinutesLimits(document=settings["maxMinutesSize"]))
         files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
 
         # Their HTTP face.
@@ -227,6 +227,7 @@ class ApiServer(MultiService):
             await idempotency.sweep()
             await allocation.sweep()
             await mail.sweep(utc_now(clock) - MAIL_MEMORY)
+            await leases.sweep()
 
         # Once, whichever replica does it; the rest is shorter than the round, so that each round is somebody's.
         async def sweep_once() -> None:

@@ -6,8 +6,9 @@ from random import Random
 import pytest
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
+from meeting.apiserver.minutes.effects import CloseCode, Limits, Send
 from meeting.apiserver.minutes.frames import Caret, SyncType, awareness_frame, durable_frame, read_awareness, sync_frame
-from meeting.apiserver.minutes.sync import CloseCode, Document, Limits, Send
+from meeting.apiserver.minutes.sync import Document
 from meeting.apiserver.minutes.updates import Reader
 from tests.unit.minutes.yclient import Table
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from pycrdt import Doc, XmlElement, XmlFragment, XmlText
 
+from meeting.apiserver.minutes.effects import Close, Effect, Gather, Send, Store, Tell
 from meeting.apiserver.minutes.frames import MessageType, SyncType, sync_frame
-from meeting.apiserver.minutes.sync import Close, Document, Effect, Send, Store
+from meeting.apiserver.minutes.sync import Document
 from meeting.apiserver.minutes.updates import Reader
 
 
@@ -78,6 +79,7 @@ class Table:
         self.rows: list[bytes] = []
         self.open: list[Store] = []
         self.hold = False
+        self.told: list[bytes] = []
 
     def sit(self, number: int, *, name: str = "Ada", may_write: bool = True, speaks: bool = True) -> Client:
         """A new client connects."""
@@ -109,6 +111,10 @@ class Table:
                     self.clients[effect.client].hear(effect.frame)
             elif isinstance(effect, Close):
                 self.clients[effect.client].closed = effect
+            elif isinstance(effect, Gather):
+                self.do(self.document.show_carets())
+            elif isinstance(effect, Tell):
+                self.told.append(effect.carets)
             else:
                 self.open.append(effect)
                 if not self.hold:

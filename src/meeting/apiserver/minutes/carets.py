@@ -1,7 +1,8 @@
 """Who has a caret in a document, and what of an awareness message is news (y-protocols `awareness.js`). No I/O.
 
 A connection may hold several carets, each under a number of its client's choice with a clock that only grows.
-y-websocket's client echoes all that it hears about others, so most of what comes is known already.
+y-websocket's client echoes all that it hears about others, so most of what comes is known already. A holder is a
+connection (a number that the caller makes), or another replica of the hub (a text), which has carets of many people.
 """
 
 from __future__ import annotations
@@ -16,23 +17,27 @@ class TooMuch(Exception):
 
 
 class Carets:
-    """The carets of one document. Connections are numbers that the caller makes."""
+    """The carets of one document."""
 
     def __init__(self, most: int, longest: int, remembered: int) -> None:
         """`most`: carets of one connection; `longest`: characters of one state; `remembered`: carets that left."""
         self._most = most
         self._longest = longest
         self._remembered = remembered
-        self._held: dict[int, dict[int, Caret]] = {}
-        self._holders: dict[int, int] = {}
+        self._held: dict[int | str, dict[int, Caret]] = {}
+        self._holders: dict[int, int | str] = {}
         self._departed: dict[int, int] = {}
 
     def all(self) -> list[Caret]:
         """Those that are there, for a newcomer."""
         return [caret for held in self._held.values() for caret in held.values()]
 
-    def hear(self, connection: int, name: str, payload: bytes) -> list[Caret]:
-        """What a message says that was not known; `name` is who the connection belongs to.
+    def ours(self) -> list[Caret]:
+        """Those of connections here."""
+        return [caret for holder, held in self._held.items() if isinstance(holder, int) for caret in held.values()]
+
+    def hear(self, connection: int | str, name: str | None, payload: bytes) -> list[Caret]:
+        """What a message says that was not known; `name` is who the connection belongs to; None: a replica's.
 
         :raise TooMuch: over a limit.
         :raise BadUpdate: it is no awareness message.
@@ -49,18 +54,19 @@ class Carets:
                     news.append(Caret(number, clock, None))
             elif clock > known:
                 others = len(self._held.get(connection, ())) - (holder == connection)
-                if others >= self._most or len(text) > self._longest:
+                if name is not None and (others >= self._most or len(text) > self._longest):
                     raise TooMuch
                 if holder is not None:
                     self._drop(number)
-                caret = Caret(number, clock, _signed(read_caret_state(text), name))
+                state = read_caret_state(text)
+                caret = Caret(number, clock, state if name is None else _signed(state, name))
                 self._held.setdefault(connection, {})[number] = caret
                 self._holders[number] = connection
                 news.append(caret)
         return news
 
-    def leave(self, connection: int) -> list[Caret]:
-        """A connection ended: what the others are to be told of its carets."""
+    def leave(self, connection: int | str) -> list[Caret]:
+        """A holder is gone: what the others are to be told of its carets."""
         gone = [Caret(caret.client, caret.clock, None) for caret in self._held.pop(connection, {}).values()]
         for caret in gone:
             del self._holders[caret.client]

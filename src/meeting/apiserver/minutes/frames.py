@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -61,10 +62,32 @@ class Caret:
 
 def awareness_frame(carets: list[Caret]) -> bytes:
     """An awareness message about `carets`."""
+    return bytes((MessageType.AWARENESS,)) + _buffer(awareness_payload(carets))
+
+
+def awareness_payload(carets: list[Caret]) -> bytes:
+    """What is in it: what `read_awareness` reads."""
     entries = b"".join(
         _uint(caret.client) + _uint(caret.clock) + _buffer(json.dumps(caret.state).encode()) for caret in carets
     )
-    return bytes((MessageType.AWARENESS,)) + _buffer(_uint(len(carets)) + entries)
+    return _uint(len(carets)) + entries
+
+
+def updates_payload(updates: Sequence[bytes]) -> bytes:
+    """Several updates behind one another."""
+    return b"".join(map(_buffer, updates))
+
+
+def read_updates(payload: bytes) -> list[bytes]:
+    """The updates in what `updates_payload` wrote.
+
+    :raise BadUpdate: it ends in the middle.
+    """
+    reader = Reader(payload)
+    updates = []
+    while reader.left:
+        updates.append(reader.buffer())
+    return updates
 
 
 def read_awareness(payload: bytes) -> list[tuple[int, int, str]]:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from functools import partial
 from itertools import count
-from typing import Protocol
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from meeting.apiserver.minutes.sync import Close, CloseCode, Document, Effect, Limits, Send, Store
+from meeting.apiserver.events import Events
+from meeting.apiserver.leases import Leases
+from meeting.apiserver.minutes.effects import Limits
+from meeting.apiserver.minutes.open_document import Connection, OpenDocument, Seat
 from meeting.apiserver.minutes.use_cases import Minutes
+from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import MeetingError, PleaseWait
 
 #: Seconds between two frames to a client that hears nothing else; y-websocket's client gives up after 30.
 KEEP_ALIVE = 10.0
-
-
-class Connection(Protocol):
-    """Somebody at the other end."""
-
-    def send(self, frame: bytes) -> None:
-        """Deliver a frame, or end if too many wait."""
-
-    def close(self, code: int, reason: str) -> None:
-        """End. Nothing more is heard from it."""
+#: Seconds for which carets that move are gathered, to be shown as one.
+GATHERING = 0.1
 
 
 class LiveMinutes(Service):
@@ -37,15 +35,26 @@ class LiveMinutes(Service):
     log = Logger()
 
     def __init__(
-        self, minutes: Minutes, clock: IReactorTime, limits: Limits, *, compact_after: int = 500, connections: int = 200
+        self,
+        minutes: Minutes,
+        events: Events,
+        leases: Leases,
+        clock: IReactorTime,
+        limits: Limits,
+        *,
+        compact_after: int = 500,
+        connections: int = 200,
     ) -> None:
         """`compact_after`: rows; `connections`: most that one document takes."""
-        self._minutes = minutes
-        self._limits = limits
+        self.minutes = minutes
+        self.events = events
+        self.limits = limits
+        self._leases = leases
+        self._clock = clock
         self._compact_after = compact_after
         self._connections = connections
-        self._open: dict[str, _OpenDocument] = {}
-        self._loading: dict[str, list[Deferred[_OpenDocument]]] = {}
+        self._open: dict[str, OpenDocument] = {}
+        self._loading: dict[str, list[Deferred[OpenDocument]]] = {}
         self._numbers = count(1)
         self._silence = LoopingCall(self._break_silence)
         self._silence.clock = clock
@@ -82,18 +91,18 @@ class LiveMinutes(Service):
             if self._open.get(meeting_id) is document:
                 return document.join(next(self._numbers), connection, name, may_write)
 
-    async def _document(self, meeting_id: str) -> _OpenDocument:
+    async def _document(self, meeting_id: str) -> OpenDocument:
         """The open document; loaded once, however many come at the same time."""
         if meeting_id in self._open:
             return self._open[meeting_id]
         if meeting_id in self._loading:
-            waiting: Deferred[_OpenDocument] = Deferred()
+            waiting: Deferred[OpenDocument] = Deferred()
             self._loading[meeting_id].append(waiting)
             return await waiting
         others = self._loading[meeting_id] = []
         try:
-            updates = await self._minutes.load(meeting_id)
-            document = _OpenDocument(self, meeting_id, Document.load(updates, self._limits), len(updates))
+            document = OpenDocument(self, meeting_id)
+            await document.open()
         except BaseException:
             failure = Failure()
             del self._loading[meeting_id]
@@ -117,24 +126,36 @@ class LiveMinutes(Service):
 
     # --- for its documents
 
-    def forget(self, document: _OpenDocument) -> None:
+    def forget(self, document: OpenDocument) -> None:
         """It is not needed any more, or failed."""
+        document.close()
         if self._open.get(document.meeting_id) is document:
             del self._open[document.meeting_id]
 
-    def work(self, work: Deferred[None]) -> None:
-        """Wait for this when stopping."""
-        self._at_work.add(work)
-        work.addBoth(lambda result: self._at_work.discard(work))
+    def work(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Do this, and wait for it when stopping."""
+        begun = Deferred.fromCoroutine(work)
+        self._at_work.add(begun)
 
-    async def append(self, meeting_id: str, updates: tuple[bytes, ...]) -> None:
-        """Commit updates."""
-        await self._minutes.append(meeting_id, updates)
+        def over(result: object) -> None:
+            self._at_work.discard(begun)
+            if isinstance(result, Failure) and not result.check(PleaseWait):  # the database will be back
+                self.log.failure("minutes", result)
+
+        begun.addBoth(over)
+
+    def now(self) -> datetime:
+        """What time it is."""
+        return utc_now(self._clock)
+
+    def soon(self, work: Callable[[], None]) -> IDelayedCall:
+        """Do this when carets have been gathered for long enough."""
+        return self._clock.callLater(GATHERING, work)
 
     async def compact(self, meeting_id: str) -> None:
         """Make a snapshot; when it fails, nothing is lost and it is tried again later."""
         try:
-            await self._minutes.compact(meeting_id)
+            await self._leases.do(f"compact {meeting_id}", partial(self.minutes.compact, meeting_id))
         except MeetingError as error:
             self.log.warn("minutes were not compacted: {error}", error=str(error))
 
@@ -147,73 +168,3 @@ class LiveMinutes(Service):
     def most_connections(self) -> int:
         """How many may have one document open."""
         return self._connections
-
-
-class Seat:
-    """One connection's place at a document."""
-
-    def __init__(self, receive: Callable[[bytes], None], leave: Callable[[], None]) -> None:
-        self.receive = receive
-        self.leave = leave
-
-
-class _OpenDocument:
-    log = Logger()
-
-    def __init__(self, live: LiveMinutes, meeting_id: str, document: Document, rows: int) -> None:
-        self._live = live
-        self.meeting_id = meeting_id
-        self._document = document
-        self._rows = rows
-        self._compacting = False
-        self._connections: dict[int, Connection] = {}
-
-    def join(self, number: int, connection: Connection, name: str, may_write: bool) -> Seat:
-        if len(self._connections) >= self._live.most_connections:
-            connection.close(CloseCode.TOO_MANY, "Too many people have these minutes open.")
-            return Seat(lambda frame: None, lambda: None)
-        self._connections[number] = connection
-        self._do(self._document.join(number, name, may_write))
-        return Seat(lambda frame: self._do(self._document.receive(number, frame)), lambda: self._leave(number))
-
-    def keep_alive(self) -> None:
-        self._do(self._document.keep_alive())
-
-    def send_all_away(self) -> None:
-        for number, connection in list(self._connections.items()):
-            self._leave(number)
-            connection.close(CloseCode.TRY_AGAIN, "The hub is restarting.")
-
-    def _leave(self, number: int) -> None:
-        if self._connections.pop(number, None) is not None:
-            self._do(self._document.leave(number))
-
-    def _do(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, Send):
-                if effect.client in self._connections:
-                    self._connections[effect.client].send(effect.frame)
-            elif isinstance(effect, Close):
-                if (connection := self._connections.pop(effect.client, None)) is not None:
-                    connection.close(effect.code, effect.reason)
-            else:
-                self._live.work(Deferred.fromCoroutine(self._store(effect)))
-        if self._document.is_over or self._document.is_quiet:
-            self._live.forget(self)
-
-    async def _store(self, store: Store) -> None:
-        try:
-            await self._live.append(self.meeting_id, store.updates)
-        except MeetingError as error:
-            self.log.error("minutes of {meeting} not saved: {error}", meeting=self.meeting_id, error=str(error))
-            self._do(self._document.not_stored())
-        except Exception:
-            self.log.failure("minutes of {meeting} not saved", meeting=self.meeting_id)
-            self._do(self._document.not_stored())
-        else:
-            self._rows += len(store.updates)
-            self._do(self._document.stored())
-            if self._rows >= self._live.compact_after and not self._compacting:
-                self._compacting, self._rows = True, 0
-                await self._live.compact(self.meeting_id)
-                self._compacting = False

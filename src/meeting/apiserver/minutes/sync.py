@@ -5,12 +5,15 @@ The protocol: y-protocols `PROTOCOL.md`, `sync.js`, `awareness.js`; message 100 
     joined ──▶ the hub sends step 1 (its state vector) and the carets of the others
     step 1 ──▶ answered with step 2, when all that was taken before it is durable
     step 2, update ──▶ judged, merged, stored; then acknowledged to its writer and sent to the others
-    awareness ──▶ relayed to all, never stored
+    awareness ──▶ gathered for a moment, then shown to all as one; never stored
 
 **Durable first.** Updates wait in one queue in the order of their arrival. A batch of them is merged and given out as
 `Store`; until `stored` is called, nothing of it leaves: neither to the others, nor to a newcomer, nor as an
 acknowledgement. When storing fails, the merged document is ahead of the database: all clients are closed, the document
 is forgotten, and they bring back what is missing when they connect again; that is what a CRDT is for.
+
+**Replicas.** Others may have the same document open at other replicas of the hub. What they stored comes by `merge`, in
+the order of the commits, so that nothing is missing that it builds on; their carets by `hear_carets`.
 
 A client may send updates before it answered our step 1 (it types while it reconnects, and its older edits come with the
 step 2). So its updates wait until its step 2 is there; after that, an update that builds on something unknown is a
@@ -20,80 +23,28 @@ fault.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
-from pycrdt import Doc, XmlFragment
+from pycrdt import Doc, XmlFragment, merge_updates
 
 from meeting.apiserver.minutes.carets import Carets, TooMuch
-from meeting.apiserver.minutes.frames import MessageType, SyncType, awareness_frame, durable_frame, sync_frame
+from meeting.apiserver.minutes.effects import Close, CloseCode, Effect, Gather, Limits, Refused, Send, Store, Tell
+from meeting.apiserver.minutes.frames import (
+    Caret,
+    MessageType,
+    SyncType,
+    awareness_frame,
+    awareness_payload,
+    durable_frame,
+    sync_frame,
+)
 from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
 
 FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
 _NOTHING = b"\x00\x00"  # an update without structs and deletions
-
-
-class CloseCode(IntEnum):
-    """Why the hub ends a connection: 4000 and the HTTP status that says the same (RFC 6455, section 7.4.2)."""
-
-    TRY_AGAIN = 4503
-    MALFORMED = 4400
-    NOT_ALLOWED = 4403
-    TOO_LARGE = 4413
-    TOO_MANY = 4429
-
-
-class Refused(Exception):
-    """A client's message cannot be taken: its connection ends with this code and text."""
-
-    def __init__(self, code: CloseCode, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one document and one client may cost."""
-
-    document: int = 15 << 20  # bytes of all updates: as one they must fit into a MEDIUMBLOB
-    update: int = 1 << 20  # bytes of one
-    queue: int = 4 << 20  # bytes of updates that wait for the database
-    awareness: int = 256 << 10  # bytes of one awareness message: clients echo those of all others
-    caret: int = 4 << 10  # characters of one state
-    carets: int = 8  # states of one connection
-    departed: int = 1000  # carets that are remembered after they left
-    depth: int = 64  # elements within elements
-
-
-# --- effects
-
-
-@dataclass(frozen=True)
-class Send:
-    """A frame for one client."""
-
-    client: int
-    frame: bytes
-
-
-@dataclass(frozen=True)
-class Store:
-    """Updates to commit, in one transaction; then call `stored` or `not_stored`."""
-
-    updates: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Close:
-    """End this client's connection; it has left already as far as the document knows."""
-
-    client: int
-    code: CloseCode
-    reason: str
-
-
-Effect = Send | Store | Close
+_LIMITS = Limits()
+_NOBODY = -1
 
 
 # --- the document
@@ -124,7 +75,7 @@ class _Question:
 class Document:
     """One meeting's minutes, and the clients that have them open. Clients are numbers that the caller makes."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: Limits = _LIMITS) -> None:
         self._limits = limits
         self._doc = Doc[XmlFragment]()
         self._doc.get(FRAGMENT, type=XmlFragment)
@@ -135,12 +86,13 @@ class Document:
         self._storing: list[_Change] | None = None
         self._size = 0
         self._carets = Carets(limits.carets, limits.caret, limits.departed)
+        self._moved: dict[int, tuple[Caret, bool]] = {}
         self._effects: list[Effect] = []
         self.is_over = False
         """It failed, everybody was sent away: load it again from the database."""
 
     @classmethod
-    def load(cls, updates: list[bytes], limits: Limits = Limits()) -> Document:
+    def load(cls, updates: list[bytes], limits: Limits = _LIMITS) -> Document:
         """The document that these updates (a snapshot and what followed it, all from the database) make.
 
         Their order does not matter: rows of one transaction have none.
@@ -205,6 +157,42 @@ class Document:
         self._end()
         return self._take_effects()
 
+    def merge(self, updates: Sequence[bytes]) -> list[Effect]:
+        """Another replica stored these, or they were read from the database: they are the document's already.
+
+        :raise MissingPredecessor: they build on something that did not come; load and merge all.
+        """
+        if updates:
+            update = _as_one(updates)
+            news = self._history.news(update)
+            if (merged := self._apply(_Change(_NOBODY, update, True))) != _NOTHING:
+                self._history.note(news)
+                self._to_all(sync_frame(SyncType.UPDATE, merged))
+        return self._take_effects()
+
+    def hear_carets(self, replica: str, payload: bytes) -> list[Effect]:
+        """Carets of people at another replica, which put their names to them."""
+        self._move(self._carets.hear(replica, None, payload), False)
+        return self._take_effects()
+
+    def forget_replica(self, replica: str) -> list[Effect]:
+        """Nobody at that replica has the document open any more."""
+        self._move(self._carets.leave(replica), False)
+        return self._take_effects()
+
+    def show_carets(self) -> list[Effect]:
+        """Show everybody which carets have moved: one frame for each, however many they are."""
+        moved, self._moved = list(self._moved.values()), {}
+        if moved:
+            self._to_all(awareness_frame([caret for caret, _ in moved]))
+        if ours := [caret for caret, is_ours in moved if is_ours]:
+            self._effects.append(Tell(awareness_payload(ours)))
+        return self._take_effects()
+
+    def all_carets(self) -> bytes:
+        """Those of people here, for a replica that does not know them."""
+        return awareness_payload(self._carets.ours())
+
     def keep_alive(self) -> list[Effect]:
         """A frame for everybody: y-websocket's client takes 30 s of silence for a broken connection."""
         return [Send(number, durable_frame(client.durable)) for number, client in self._clients.items()]
@@ -220,8 +208,13 @@ class Document:
 
     def _leave(self, number: int) -> None:
         self._clients.pop(number, None)
-        if gone := self._carets.leave(number):
-            self._to_all(awareness_frame(gone))
+        self._move(self._carets.leave(number), True)
+
+    def _move(self, carets: Iterable[Caret], are_ours: bool) -> None:
+        was_still = not self._moved
+        self._moved |= {caret.client: (caret, are_ours) for caret in carets}
+        if was_still and self._moved:
+            self._effects.append(Gather())
 
     def _refuse(self, number: int, refused: Refused) -> None:
         if number in self._clients:
@@ -277,8 +270,7 @@ class Document:
             news = self._carets.hear(number, client.name, payload)
         except TooMuch:
             raise Refused(CloseCode.TOO_LARGE, "That is too much about carets.") from None
-        if news:
-            self._to_all(awareness_frame(news))
+        self._move(news, True)
 
     # --- the queue
 
@@ -367,10 +359,11 @@ class Document:
 
     def _settle(self, batch: list[_Change]) -> None:
         """A batch is durable: tell its writers, and show it to the others."""
-        for change in batch:
-            if change.update != _NOTHING:
-                frame = sync_frame(SyncType.UPDATE, change.update)
-                self._effects.extend(Send(other, frame) for other in self._clients if other != change.client)
+        writers = {change.client for change in batch if change.update != _NOTHING}
+        if writers:
+            # One frame for each client, however many wrote; what is one's own does not disturb in it.
+            frame = sync_frame(SyncType.UPDATE, _as_one([each.update for each in batch if each.update != _NOTHING]))
+            self._effects.extend(Send(other, frame) for other in self._clients if {other} != writers)
         for number, count in Counter(change.client for change in batch).items():
             if client := self._clients.get(number):
                 client.durable += count
@@ -383,6 +376,10 @@ class Document:
         for number in self._clients:
             self._effects.append(Close(number, CloseCode.TRY_AGAIN, "The minutes could not be saved just now."))
         self._clients.clear()
+
+
+def _as_one(updates: Sequence[bytes]) -> bytes:
+    return updates[0] if len(updates) == 1 else merge_updates(*updates)
 
 
 def _cost(item: _Change | _Question) -> int:

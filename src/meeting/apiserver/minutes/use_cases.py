@@ -8,7 +8,8 @@ from pycrdt import Doc, XmlFragment
 from sqlalchemy import Connection, delete, func, select
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.apiserver.database import Database, upsert
+from meeting.apiserver.database import Database, Stale, insert_new, upsert
+from meeting.apiserver.events import Note, publish
 from meeting.apiserver.minutes.render import to_html, to_text
 from meeting.apiserver.minutes.sync import FRAGMENT
 from meeting.apiserver.minutes.tables import minutes_snapshot, minutes_update
@@ -38,10 +39,10 @@ class Minutes:
         """The updates that make the document; the snapshot is one of them."""
         return await self._database.read(_load, meeting_id)
 
-    async def append(self, meeting_id: str, updates: Sequence[bytes]) -> None:
-        """Write updates down, all or none. Durable when this returns."""
+    async def append(self, meeting_id: str, updates: Sequence[bytes], *notes: Note) -> None:
+        """Write updates down, all or none, and tell the other replicas. Durable when this returns."""
         now = utc_now(self._clock)
-        await self._database.run(_append, meeting_id, [(new_id(now), update) for update in updates], now)
+        await self._database.run(_append, meeting_id, [(new_id(now), update) for update in updates], now, notes)
 
     async def compact(self, meeting_id: str) -> None:
         """Make one snapshot of the snapshot and the rows. One transaction: killed anywhere, all is done or nothing."""
@@ -62,9 +63,16 @@ def _load(transaction: Connection, meeting_id: str) -> list[bytes]:
     return [*transaction.execute(snapshot).scalars(), *transaction.execute(rows).scalars()]
 
 
-def _append(transaction: Connection, meeting_id: str, updates: Sequence[tuple[str, bytes]], now: datetime) -> None:
+def _append(
+    transaction: Connection,
+    meeting_id: str,
+    updates: Sequence[tuple[str, bytes]],
+    now: datetime,
+    notes: Sequence[Note],
+) -> None:
     rows = [{"meeting_id": meeting_id, "id": id, "data": data, "written_at": now} for id, data in updates]
-    transaction.execute(minutes_update.insert(), rows)
+    insert_new(transaction, minutes_update, rows)
+    publish(transaction, *notes)
 
 
 def _compact(transaction: Connection, meeting_id: str) -> None:
@@ -84,9 +92,9 @@ def _compact(transaction: Connection, meeting_id: str) -> None:
     upsert(transaction, minutes_snapshot, {"meeting_id": meeting_id, **values}, values)
     for start in range(0, len(rows), _CHUNK):
         ids = [row.id for row in rows[start : start + _CHUNK]]
-        transaction.execute(
-            delete(minutes_update).where(minutes_update.c.meeting_id == meeting_id, minutes_update.c.id.in_(ids))
-        )
+        these = delete(minutes_update).where(minutes_update.c.meeting_id == meeting_id, minutes_update.c.id.in_(ids))
+        if transaction.execute(these).rowcount != len(ids):
+            raise Stale  # somebody else put them into a snapshot, with others that ours would leave out
 
 
 def _read(transaction: Connection, meeting_id: str) -> Text:

@@ -19,8 +19,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from meeting.apiserver.minutes.live import LiveMinutes, Seat
-from meeting.apiserver.minutes.sync import CloseCode
+from meeting.apiserver.minutes.effects import CloseCode
+from meeting.apiserver.minutes.live import LiveMinutes
+from meeting.apiserver.minutes.open_document import Seat
 from meeting.daemon.errors import MeetingError
 
 _UNSUPPORTED_DATA = 3003  # RFC 6455's 1003, which is not an application's to send
