@@ -106,10 +106,13 @@ class _Response:
 
 @implementer(IAgent)
 class FakeAgent:
-    """The world outside the hub. Keeps a diary; answers at once what `answers` holds for a URL without its query."""
+    """The world outside the hub. Keeps a diary; answers at once what `answers` holds for a URL without its query, or
+    what the service of that URL makes of the body.
+    """
 
     def __init__(self) -> None:
         self.diary: list[Outside] = []
+        self.services: dict[str, Callable[[bytes], tuple[int, bytes]]] = {}
         self.answers: dict[str, tuple[int, bytes] | tuple[int, bytes, Mapping[str, str]]] = {}
 
     @property
@@ -123,8 +126,13 @@ class FakeAgent:
         asked = Outside(method.decode(), uri.decode(), headers or Headers(), Deferred())
         self.diary.append(asked)
         found = self.answers.get(asked.url.partition("?")[0])
+        service = self.services.get(asked.url.partition("?")[0])
         if found is not None:
             asked.answer(*found)
+        elif service is not None:
+            # treq's producer needs a running reactor to hand out what it holds.
+            body: bytes = cast(Any, bodyProducer)._inputFile.getvalue()
+            asked.answer(*service(body))
         return asked.answered
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from livekit.protocol.models import ParticipantInfo
 from pydantic import BaseModel
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -35,9 +36,12 @@ from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
 from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SUBMISSION_PORT, SmtpServer, SmtpTransport
 from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.meetings import room_routes, webhooks
 from meeting.apiserver.meetings import routes as meeting_routes
-from meeting.apiserver.meetings import webhooks
+from meeting.apiserver.meetings.alignment import Alignment
+from meeting.apiserver.meetings.attendance import Attendances
 from meeting.apiserver.meetings.joining import Joining
+from meeting.apiserver.meetings.moderation import Moderation
 from meeting.apiserver.meetings.presence import Presence
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rooms import Rooms
@@ -177,7 +181,15 @@ class ApiServer(MultiService):
             meetings,
             token_lifetime=timedelta(seconds=settings["tokenLifetime"]),
         )
-        presence = Presence(self.database, clock)
+        recorded = not settings["noAttendance"]
+        presence = Presence(self.database, clock, recorded=recorded)
+        alignment = Alignment(self.database, clock, rooms, errands)
+        moderation = Moderation(self.database, clock, meetings, rooms, alignment)
+        attendances = Attendances(self.database, clock, meetings, recorded=recorded)
+
+        def arrived(meeting_id: str, who: ParticipantInfo, metadata: str) -> None:
+            errands.run("looking who came", partial(alignment.look, meeting_id, who, metadata))
+
         chat = Chat(self.database, clock)
         minutes = Minutes(self.database, clock)
         live_minutes = LiveMinutes(minutes, events, leases, clock, MinutesLimits(document=settings["maxMinutesSize"]))
@@ -200,7 +212,8 @@ class ApiServer(MultiService):
             api, minutes, live_minutes, files, meetings, callers, limits=SocketLimits(), reactor=reactor
         )
         daemon_routes.add_routes(api, allocation, secret, clock)
-        webhooks.add_routes(api, presence, secret.token_key, clock)
+        room_routes.add_routes(api, moderation, joining, attendances, callers)
+        webhooks.add_routes(api, presence, arrived, secret.token_key, clock)
         if settings["demo"]:
             mail_routes.add_routes(api, mail)
         _add_openapi(api)
@@ -226,6 +239,7 @@ class ApiServer(MultiService):
             await tokens.sweep()
             await idempotency.sweep()
             await allocation.sweep()
+            await joining.sweep()
             await mail.sweep(utc_now(clock) - MAIL_MEMORY)
             await leases.sweep()
 

@@ -84,6 +84,7 @@ class Options(DaemonOptions):
         Flag("filesPerMeeting", "most files of one meeting", "2000", shared.whole_number),
         Flag("fileBytesPerMeeting", "their size together", "10GB", shared.size),
         Flag("tokenLifetime", "how long an access token is good", "6h", shared.seconds),
+        Flag("noAttendance", "write down nobody who was in a meeting and has left", "false", shared.boolean),
         Flag(
             "demo",
             "send no mail, show it at /mailbox to everyone; never on a server that others reach",

@@ -22,7 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meeting.daemon.errors import BadSignature, ConfigurationError, Gone, MeetingError
 
-Purpose = Literal["access-token", "daemon-request", "turn-credential", "file-link", "sign-in-code", "idempotency"]
+Purpose = Literal[
+    "access-token", "daemon-request", "turn-credential", "file-link", "sign-in-code", "idempotency", "guest-source"
+]
 
 ISSUER = "meeting"
 SHORTEST_SECRET = 16

@@ -7,13 +7,14 @@ report is a fact that can be written down again; and what a server that died cou
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, literal, or_, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation.use_cases import lost_since
 from meeting.apiserver.database import Database, insert_new, upsert
+from meeting.apiserver.meetings.identities import subject_of
 from meeting.apiserver.meetings.rules import Kind
-from meeting.apiserver.meetings.tables import attendance, meeting
+from meeting.apiserver.meetings.tables import attendance, meeting, member, room
 from meeting.apiserver.schema import Moment, utc_now
 
 
@@ -30,9 +31,11 @@ class Stay:
 class Presence:
     """Attendance, and whether a meeting is running."""
 
-    def __init__(self, database: Database, clock: IReactorTime) -> None:
+    def __init__(self, database: Database, clock: IReactorTime, *, recorded: bool = True) -> None:
+        """`recorded` False: who has left is forgotten; that somebody was there is not."""
         self._database = database
         self._clock = clock
+        self._recorded = recorded
 
     async def joined(self, stay: Stay, at: datetime) -> None:
         """Somebody is in the room."""
@@ -40,15 +43,15 @@ class Presence:
 
     async def left(self, stay: Stay, at: datetime) -> None:
         """Somebody has left the room."""
-        await self._database.run(_left, stay, self._not_later(at))
+        await self._database.run(_left, stay, self._not_later(at), self._recorded)
 
     async def emptied(self, meeting_id: str, at: datetime) -> None:
         """The room is closed."""
-        await self._database.run(_emptied, meeting_id, self._not_later(at))
+        await self._database.run(_finished, meeting_id, self._not_later(at), self._recorded)
 
     async def sweep(self) -> None:
         """End the stays in rooms whose server has died or started anew."""
-        await self._database.run(_sweep, utc_now(self._clock))
+        await self._database.run(_sweep, utc_now(self._clock), self._recorded)
 
     def _not_later(self, at: datetime) -> datetime:
         """A server's clock may be ahead of ours."""
@@ -62,7 +65,7 @@ def _joined(transaction: Connection, stay: Stay, at: datetime) -> None:
     _settle(transaction, stay.meeting_id, at)
 
 
-def _left(transaction: Connection, stay: Stay, at: datetime) -> None:
+def _left(transaction: Connection, stay: Stay, at: datetime, recorded: bool) -> None:
     if not _is_meeting(transaction, stay.meeting_id):
         return
     # Where the report of the join was overtaken or lost, at least the leaving is known.
@@ -72,16 +75,50 @@ def _left(transaction: Connection, stay: Stay, at: datetime) -> None:
         {**_row(stay, at), "left_at": at},
         {"left_at": func.coalesce(attendance.c.left_at, literal(at, Moment))},
     )
-    _settle(transaction, stay.meeting_id, at)
+    _lower_hand(transaction, stay)
+    _over(transaction, stay.meeting_id, at, recorded)
 
 
-def _emptied(transaction: Connection, meeting_id: str, at: datetime) -> None:
+def _lower_hand(transaction: Connection, stay: Stay) -> None:
+    """Whoever has left altogether does not come back with a raised hand."""
+    subject = subject_of(stay.identity)
+    if not subject:
+        return
+    still = exists().where(
+        attendance.c.meeting_id == stay.meeting_id,
+        attendance.c.left_at.is_(None),
+        attendance.c.identity.startswith(f"{subject}:"),
+    )
+    theirs = (
+        member.c.meeting_id == stay.meeting_id,
+        member.c.subject_id == subject,
+        member.c.hand_raised_at.is_not(None),
+    )
+    transaction.execute(update(member).where(*theirs, ~still).values(hand_raised_at=None))
+
+
+def _finished(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
+    """Everybody has gone: the next meeting begins afresh. (Not so when a server died: they come back.)"""
+    _emptied(transaction, meeting_id, at, recorded)
+    there = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
+    transaction.execute(delete(room).where(room.c.meeting_id == meeting_id, ~there))
+
+
+def _emptied(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
     there = and_(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None), attendance.c.joined_at <= at)
     transaction.execute(update(attendance).where(there).values(left_at=at))
+    _over(transaction, meeting_id, at, recorded)
+
+
+def _over(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
+    """Stays have ended: what follows for the meeting, and what is not to be kept of them."""
+    if not recorded:
+        gone = attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_not(None), attendance.c.identity != ""
+        transaction.execute(update(attendance).where(*gone).values(identity="", name=""))
     _settle(transaction, meeting_id, at)
 
 
-def _sweep(transaction: Connection, now: datetime) -> None:
+def _sweep(transaction: Connection, now: datetime, recorded: bool) -> None:
     running = [row.id for row in transaction.execute(select(meeting.c.id).where(meeting.c.running_since.is_not(None)))]
     if not running:
         return
@@ -89,7 +126,7 @@ def _sweep(transaction: Connection, now: datetime) -> None:
     stays = select(attendance).where(attendance.c.meeting_id.in_(list(since)), attendance.c.left_at.is_(None))
     over = {row.meeting_id for row in transaction.execute(stays) if row.joined_at < since[row.meeting_id]}
     for meeting_id in over:  # few: the meetings of one server that died
-        _emptied(transaction, meeting_id, since[meeting_id])
+        _emptied(transaction, meeting_id, since[meeting_id], recorded)
 
 
 def _is_meeting(transaction: Connection, meeting_id: str) -> bool:

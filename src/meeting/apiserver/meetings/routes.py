@@ -9,8 +9,10 @@ from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.meetings import rules
-from meeting.apiserver.meetings.joining import Joining
+from meeting.apiserver.meetings.joining import AtTheDoor, Joining, WrongPasscode
+from meeting.apiserver.meetings.lobby import ASK_AGAIN, Banned, TurnedAway
 from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import MeetingOver
 from meeting.apiserver.meetings.use_cases import Changes, Meetings
 from meeting.apiserver.models import Answer, UtcMoment
@@ -129,17 +131,33 @@ class JoinRequest(BaseModel):
 
     device: str = Field(max_length=8, description="8 characters a-z0-9, kept by the browser tab")
     name: str | None = Field(None, max_length=2 * NAME_LENGTH)
+    passcode: str | None = Field(None, max_length=64)
 
 
 class JoinAnswer(BaseModel):
     """Where the room is, and the access token for it."""
 
+    state: Literal["inside"] = "inside"
     url: str
     token: str
     identity: str
     name: str
-    role: Literal["host", "participant", "guest"]
+    role: Role
+    may: list[str] = Field(description="`speak`, `camera`, `screen`, `minutes`, `lead`, `appoint-co-hosts`, `change`")
     meeting: MeetingAnswer
+
+
+class LobbyAnswer(BaseModel):
+    """Somebody has to let the caller in: ask again after `Retry-After`."""
+
+    state: Literal["waiting"] = "waiting"
+    reason: Literal["lobby", "locked", "passcode", "removed"]
+    host_present: bool = Field(description="whether somebody is there who can let people in")
+    name: str
+
+
+class JoinView(RootModel[Annotated[JoinAnswer | LobbyAnswer, Field(discriminator="state")]]):
+    """The way in (200), or the lobby (202)."""
 
 
 def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers) -> None:
@@ -269,37 +287,44 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         scope="meetings:join",
         audit="meeting.join",
         body=JoinRequest,
-        answer=JoinAnswer,
-        summary="Get an access token for a meeting's room.",
-        errors=(SignInNeeded, Forbidden, NotFound, MeetingOver, TooManyRequests, PleaseWait),
+        answer=JoinView,
+        summary="Get an access token for a meeting's room (200), or wait to be let in (202).",
+        errors=(
+            *(SignInNeeded, Forbidden, Banned, TurnedAway, WrongPasscode),
+            *(NotFound, MeetingOver, TooManyRequests, PleaseWait),
+        ),
         tags=tags,
     )
     async def join_meeting(call: Call, body: JoinRequest, code: str) -> Reply:
         caller = await callers.caller(call)
-        ticket = await joining.join(caller, code, body.device, body.name, call.client_address)
+        ticket = await joining.join(caller, code, body.device, body.name, call.client_address, body.passcode)
+        cookies = [callers.session_cookie(call, ticket.cookie, guest=True)] if ticket.cookie else []
+        if isinstance(ticket, AtTheDoor):
+            wait = ticket.wait
+            waiting = LobbyAnswer(reason=wait.reason.value, host_present=wait.host_present, name=ticket.name)
+            return Reply(202, waiting, {"Retry-After": str(ASK_AGAIN)}, cookies)
         joined = JoinAnswer(
             url=ticket.url,
             token=ticket.token,
             identity=ticket.identity,
             name=ticket.name,
-            role=ticket.role.value,
+            role=ticket.role,
+            may=[right.name.lower().replace("_", "-") for right in Right if right in ticket.rights],
             meeting=answer(ticket.meeting, caller),
         )
-        return Reply(
-            200, joined, cookies=[callers.session_cookie(call, ticket.cookie, guest=True)] if ticket.cookie else []
-        )
+        return Reply(200, joined, cookies=cookies)
 
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/end",
-        callers=Who.OWNER,
+        callers=Who.HOST | Who.ADMINISTRATOR,
         scope="meetings:write",
         audit="meeting.end",
         status=204,
-        summary="End a meeting of one's own for all.",
+        summary="End a meeting for all (host, co-host, administrator).",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),
         tags=tags,
     )
     async def end_meeting(call: Call, code: str) -> Reply:
-        await meetings.end(await callers.person(call), code)
+        await meetings.end(await callers.caller(call), code)
         return Reply(204)

@@ -1,11 +1,10 @@
-"""What a meeting is in when, and what each role may do in it: one table, from which tokens and answers are made."""
+"""What a meeting is in when, and the words it is made of. What each role may do in it: `roles.py`."""
 
 import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from meeting.daemon.errors import BadRequest, Gone
 
@@ -41,33 +40,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Role(StrEnum):
-    HOST = "host"
-    PARTICIPANT = "participant"
-    GUEST = "guest"
-
-
-@dataclass(frozen=True)
-class Rights:
-    """What a role may do, as one row of the table."""
-
-    #: LiveKit's grants beside `roomJoin`; they reach the sfuserver in the access token.
-    grants: frozenset[str]
-    #: Change, cancel and end the meeting; see who is invited.
-    owns: bool
-
-
-_IN_THE_ROOM = frozenset({"canSubscribe", "canPublish", "canPublishData", "canUpdateOwnMetadata"})
-
-ROLES: dict[Role, Rights] = {
-    Role.HOST: Rights(_IN_THE_ROOM | {"roomAdmin"}, owns=True),
-    Role.PARTICIPANT: Rights(_IN_THE_ROOM, owns=False),
-    Role.GUEST: Rights(_IN_THE_ROOM, owns=False),
-}
-
-
 class Presenters(StrEnum):
-    """Who may send a camera picture, a screen and sound without being asked."""
+    """Who may share a screen without being made a presenter first (`roles.py`)."""
 
     EVERYONE = "everyone"
     HOSTS = "hosts"
@@ -108,11 +82,6 @@ class MeetingOver(Gone):
     title = "This meeting is over."
 
 
-def grants(role: Role) -> dict[str, Any]:
-    """The `video` claim of an access token, without the room."""
-    return {"roomJoin": True, **dict.fromkeys(sorted(ROLES[role].grants), True)}
-
-
 def state(
     kind: Kind,
     end_at: datetime | None,
@@ -133,11 +102,11 @@ def state(
     return State.SCHEDULED
 
 
-def check_may_join(kind: Kind, in_state: State, role: Role) -> None:
-    """Raises MeetingOver when nobody of this role can join a meeting in this state."""
+def check_may_join(kind: Kind, in_state: State, *, owns: bool) -> None:
+    """Raises MeetingOver when a meeting in this state cannot be joined; an instant one its owner opens again."""
     if in_state is State.CANCELLED:
         raise MeetingOver("It was cancelled.")
-    if in_state is State.ENDED and not (kind is Kind.INSTANT and ROLES[role].owns):
+    if in_state is State.ENDED and not (kind is Kind.INSTANT and owns):
         raise MeetingOver("It has ended.")
 
 

@@ -114,6 +114,13 @@ member = table(
     Column("name", String(100), nullable=False),
     Column("role", String(16), nullable=False),
     Column("first_joined_at", Moment, nullable=False),
+    #: Until then they come back in without knocking; null: they knock.
+    Column("passes_until", Moment, nullable=True),
+    #: Sent away: until they come in again, nothing of the meeting is theirs.
+    Column("removed_at", Moment, nullable=True),
+    Column("hand_raised_at", Moment, nullable=True),
+    #: A guest's address, as its HMAC: what a ban of somebody without an account can hold on to.
+    Column("source", Digest, nullable=True),
 )
 
 #: One stay of one participant in the room, as the sfuserver reports it; `stay` is the participant's sid.
@@ -125,4 +132,47 @@ attendance = table(
     Column("name", String(200), nullable=False),
     Column("joined_at", Moment, nullable=False),
     Column("left_at", Moment, nullable=True, index=True),
+)
+
+#: What a meeting's room is like, beyond what it was scheduled as; no row: nothing special.
+room = table(
+    "room",
+    Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
+    Column("locked", Boolean(create_constraint=False), nullable=False),
+    Column("microphones_closed", Boolean(create_constraint=False), nullable=False),
+    #: The identity of whoever is shown large to all.
+    Column("spotlight", String(128), nullable=True),
+)
+
+#: Who was made co-host or presenter; it holds for the whole series.
+appointment = table(
+    "appointment",
+    Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
+    Column("subject_id", Id, primary_key=True),
+    Column("role", String(16), nullable=False),
+)
+
+#: Somebody at a meeting's door, and what was said to them.
+knock = table(
+    "knock",
+    Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
+    Column("subject_id", Id, primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("is_guest", Boolean(create_constraint=False), nullable=False),
+    Column("asked_at", Moment, nullable=False),
+    #: When their page last said that it is waiting.
+    Column("seen_at", Moment, nullable=False, index=True),
+    #: `admitted` or `denied`.
+    Column("answer", String(8), nullable=True),
+    Column("answered_at", Moment, nullable=True),
+)
+
+#: Who does not come in again: a person, or a guest with everybody who comes without an account from the same address.
+ban = table(
+    "ban",
+    Column("meeting_id", Id, ForeignKey("meeting.id"), primary_key=True),
+    Column("subject_id", Id, primary_key=True),
+    Column("source", Digest, nullable=True),
+    Column("name", String(100), nullable=False),
+    Column("banned_at", Moment, nullable=False),
 )

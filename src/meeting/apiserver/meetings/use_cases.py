@@ -16,11 +16,12 @@ from meeting.apiserver.accounts.use_cases import Caller, Guest, Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
 from meeting.apiserver.mail.use_cases import Letter, Mail
-from meeting.apiserver.meetings import queries, rules
+from meeting.apiserver.meetings import places, queries, roles, rules
 from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
-from meeting.apiserver.meetings.rules import Kind, MeetingOver, Role, State
-from meeting.apiserver.meetings.tables import attendance, invitee, meeting
+from meeting.apiserver.meetings.roles import Right, Role
+from meeting.apiserver.meetings.rules import Kind, MeetingOver, State
+from meeting.apiserver.meetings.tables import attendance, invitee, knock, meeting, member, room
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import BadRequest, Forbidden, NotFound, SignInNeeded, TooManyRequests
 
@@ -52,6 +53,7 @@ class Visit:
     subject_id: str
     name: str
     role: Role
+    rights: frozenset[Right]
 
 
 class Meetings:
@@ -164,9 +166,9 @@ class Meetings:
         if before.state is State.RUNNING:
             self._close_room(before)
 
-    async def end(self, owner: Person, code: str) -> None:
-        """End a meeting of this owner for all who are in it."""
-        self._close_room(await self._database.run(_end, owner, code, utc_now(self._clock)))
+    async def end(self, caller: Caller, code: str) -> None:
+        """End a meeting for all who are in it. Raises SignInNeeded, Forbidden, NotFound, MeetingOver."""
+        self._close_room(await self._database.run(_end, caller, code, utc_now(self._clock)))
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
@@ -219,14 +221,16 @@ class Meetings:
         return await self._visit(caller, found)
 
     async def _visit(self, caller: Caller, found: Meeting) -> Visit:
-        if caller.guest is not None and caller.guest.meeting_id == found.id:
-            return Visit(found, caller.guest.id, caller.guest.name, Role.GUEST)
-        if caller.person is None:
+        place = await self._database.read(places.place_of, found, caller)
+        if place is None:
             raise Forbidden("You are a guest of another meeting.") if caller.guest else SignInNeeded()
-        if not await self.is_insider(caller, found):
+        if place.removed:
+            raise Forbidden("You were sent away from this meeting.")
+        if not place.joined and place.role is Role.GUEST:
+            raise Forbidden("You have not been let into this meeting.")
+        if not (place.joined or place.invited):
             raise Forbidden("You are not invited to this meeting and have not joined it.")
-        role = Role.HOST if caller.person.id == found.owner.id else Role.PARTICIPANT
-        return Visit(found, caller.person.id, caller.person.name, role)
+        return Visit(found, place.subject_id, place.name, place.role, place.rights)
 
 
 def _addresses(given: Sequence[str], owner: Person) -> list[str]:
@@ -383,14 +387,30 @@ def _cancel(
     return before
 
 
-def _end(transaction: Connection, owner: Person, code: str, now: datetime) -> Meeting:
-    before = _owned(transaction, owner, code, now)
+def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> Meeting:
+    before = queries.by_code(transaction, code, now)
+    if before is None:
+        raise NotFound("There is no meeting with this link.")
+    place = places.place_of(transaction, before, caller)
+    if place is None:
+        raise SignInNeeded()
+    roles.check(place.rights, Right.END)
     if before.state is State.CANCELLED:
         raise MeetingOver("It was cancelled.")
     if before.state is not State.ENDED:
-        _write(transaction, before, {"ended_at": now, "running_since": None})
-        _everyone_leaves(transaction, before, now)
+        finish(transaction, before, now)
     return before
+
+
+def finish(transaction: Connection, before: Meeting, now: datetime) -> None:
+    """A meeting is over: nobody is in it, nobody comes back without knocking, and the next one begins afresh."""
+    _write(transaction, before, {"ended_at": now, "running_since": None})
+    _everyone_leaves(transaction, before, now)
+    transaction.execute(
+        update(member).where(member.c.meeting_id == before.id).values(passes_until=None, hand_raised_at=None)
+    )
+    for table in (room, knock):
+        transaction.execute(delete(table).where(table.c.meeting_id == before.id))
 
 
 def _everyone_leaves(transaction: Connection, meeting_over: Meeting, now: datetime) -> None:

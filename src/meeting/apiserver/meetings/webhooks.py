@@ -7,11 +7,13 @@ the base64 of the body's SHA-256, so that neither can be exchanged.
 import hmac
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import jwt
 from google.protobuf.json_format import Parse, ParseError
+from livekit.protocol.models import ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
 from twisted.internet.interfaces import IReactorTime
 
@@ -21,6 +23,9 @@ from meeting.daemon.web import Api, Call, Reply, Who
 
 #: Seconds by which a sfuserver's clock may differ from ours.
 SKEW = 60
+
+#: Told of each arrival: the meeting's id, who it is, and the room's metadata. Returns at once.
+Arrived = Callable[[str, ParticipantInfo, str], None]
 
 _ROOM = re.compile(r"[0-9a-f]{32}")
 
@@ -61,7 +66,7 @@ def parse_event(body: bytes) -> WebhookEvent:
     return event
 
 
-async def hear(presence: Presence, event: WebhookEvent, now: float) -> None:
+async def hear(presence: Presence, arrived: Arrived, event: WebhookEvent, now: float) -> None:
     """Do what a report asks for.
 
     One about a room that is no meeting of ours, or of a kind we do not need, is nothing.
@@ -80,11 +85,12 @@ async def hear(presence: Presence, event: WebhookEvent, now: float) -> None:
     stay = Stay(room, who.sid, who.identity, who.name[:200])
     if event.event == "participant_joined":
         await presence.joined(stay, at)
+        arrived(room, who, event.room.metadata)
     elif event.event == "participant_left":
         await presence.left(stay, at)
 
 
-def add_routes(api: Api, presence: Presence, token_key: str, clock: IReactorTime) -> None:
+def add_routes(api: Api, presence: Presence, arrived: Arrived, token_key: str, clock: IReactorTime) -> None:
     """Declare the route of the sfuservers' reports."""
 
     @api.route(
@@ -98,5 +104,5 @@ def add_routes(api: Api, presence: Presence, token_key: str, clock: IReactorTime
     async def report_room(call: Call) -> Reply:
         body = call.request.content.read()
         check_signature(token_key, call.header("Authorization"), body, clock.seconds())
-        await hear(presence, parse_event(body), clock.seconds())
+        await hear(presence, arrived, parse_event(body), clock.seconds())
         return Reply(200)

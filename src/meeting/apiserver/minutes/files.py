@@ -70,7 +70,7 @@ class Files:
 
         Raises Forbidden, TooLarge, TooManyFiles; PleaseWait while there is no fsserver.
         """
-        if not rules.may_write(visit.role, visit.meeting.state):
+        if not rules.may_write(visit.role, visit.rights, visit.meeting.state):
             raise Forbidden("The minutes of this meeting can only be read now.")
         name, type = rules.clean_file_name(name), rules.clean_type(type)
         rules.check_quota(size, Usage(0, 0), Usage(0, 0), self._limits)

@@ -89,7 +89,7 @@ def add_routes(
     async def read_minutes(call: Call, code: str) -> MinutesAnswer:
         visit = await meetings.visit(await callers.caller(call), code, call.client_address)
         text = await minutes.read(visit.meeting.id)
-        may_write = rules.may_write(visit.role, visit.meeting.state)
+        may_write = rules.may_write(visit.role, visit.rights, visit.meeting.state)
         return MinutesAnswer(text=text.text, html=text.html, updated_at=text.updated_at, may_write=may_write)
 
     @api.route(
@@ -109,9 +109,9 @@ def add_routes(
 
         async def check() -> bool:
             now = await meetings.visit(await callers.again(call), code, call.client_address)
-            return rules.may_write(now.role, now.meeting.state)
+            return rules.may_write(now.role, now.rights, now.meeting.state)
 
-        may_write = rules.may_write(visit.role, visit.meeting.state)
+        may_write = rules.may_write(visit.role, visit.rights, visit.meeting.state)
         visitor = Visitor(visit.meeting.id, visit.name, may_write, check)
         websocket.serve(call.request, live, visitor, limits, reactor)
 

@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from meeting.apiserver.meetings.rules import Role, State
+from meeting.apiserver.meetings.roles import Right, Role
+from meeting.apiserver.meetings.rules import State
 from meeting.daemon.errors import BadRequest, Conflict, TooLarge
 
 NAME_LENGTH = 200
@@ -39,9 +40,9 @@ class Usage:
     size: int
 
 
-def may_write(role: Role, state: State) -> bool:
+def may_write(role: Role, rights: frozenset[Right], state: State) -> bool:
     """Guests write while there is a meeting to be a guest of; all others also set the record right afterwards."""
-    if state is State.CANCELLED:
+    if state is State.CANCELLED or Right.MINUTES not in rights:
         return False
     return role is not Role.GUEST or state is not State.ENDED
 
