@@ -15,9 +15,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from twisted.web.resource import IResource
 
-from meeting.apiserver.accounts import account_routes
+from meeting.apiserver.accounts import account_routes, passkey_routes
 from meeting.apiserver.accounts import routes as people_routes
-from meeting.apiserver.accounts.callers import Callers
+from meeting.apiserver.accounts.callers import Callers, origin_of
+from meeting.apiserver.accounts.passkeys import Passkeys, relying_party
 from meeting.apiserver.accounts.profile import Profiles
 from meeting.apiserver.accounts.sessions import Sessions
 from meeting.apiserver.accounts.use_cases import Accounts, appoint
@@ -132,13 +133,16 @@ class ApiServer(MultiService):
         mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
         sessions = Sessions(self.database, clock, secret.key("sign-in-code"))
         profiles = Profiles(self.database, clock)
+        domains = frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"])
+        party = relying_party(origin_of(public_url))
+        passkeys = None if party is None else Passkeys(self.database, clock, sessions, party, domains)
         accounts = Accounts(
             self.database,
             clock,
             mail,
             sessions,
             secret.key("sign-in-code"),
-            allowed_domains=frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"]),
+            allowed_domains=domains,
             administrators=administrators,
         )
         tokens = Tokens(self.database, clock)
@@ -199,9 +203,15 @@ class ApiServer(MultiService):
         callers = Callers(sessions, public_url, of_token=tokens.caller)
         api = Api("meeting", release, gate=callers, once=idempotency, reactor=reactor)
         server = people_routes.ServerAnswer(
-            name="meeting", version=release, demo=settings["demo"], sign_in_methods=["code"], oidc_name=None
+            name="meeting",
+            version=release,
+            demo=settings["demo"],
+            sign_in_methods=["code"] if passkeys is None else ["code", "passkey"],
+            oidc_name=None,
         )
         people_routes.add_routes(api, accounts, sessions, callers, server)
+        if passkeys is not None:
+            passkey_routes.add_routes(api, passkeys, callers)
         account_routes.add_routes(
             api, profiles, sessions, callers, meets=meetings.meets, instant_code=meetings.instant_code
         )

@@ -23,6 +23,10 @@ SESSIONS_SHOWN = 100
 
 NAME_LENGTH = 100
 
+#: The most passkeys of a person, and how long an authenticator may take to sign a challenge.
+PASSKEYS = 10
+CHALLENGE_LIFETIME = timedelta(minutes=5)
+
 #: What a picture of a person may be: bytes, points on each side, and the formats that every browser shows.
 PICTURE_SIZE = 512 << 10
 PICTURE_SIDE = 4096
@@ -93,6 +97,8 @@ CODES_PER_ADDRESS = Limit("codes for an address", 5, timedelta(minutes=15))
 CODES_PER_SOURCE = Limit("codes from a source", 30, timedelta(minutes=15))
 #: Codes entered, good or wrong: what stops guessing over many codes: 20 an hour leave 1 chance in 50 000.
 TRIES_PER_ADDRESS = Limit("tries for an address", 20, timedelta(hours=1))
+#: Sign-ins with a passkey begun, per source: every visit of the sign-in page begins one.
+CHALLENGES_PER_SOURCE = Limit("challenges from a source", 600, timedelta(minutes=15))
 #: Personal links that lead nowhere, per source.
 HANDLES_PER_SOURCE = Limit("personal links from a source", 60, timedelta(minutes=10))
 TRIES_PER_SOURCE = Limit("tries from a source", 100, timedelta(minutes=15))
