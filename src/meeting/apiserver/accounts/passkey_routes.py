@@ -68,7 +68,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(Forbidden, TooManyRequests),
         tags=tags,
     )
-    async def begin_sign_in(call: Call) -> PasskeyOptions:
+    async def begin_passkey_sign_in(call: Call) -> PasskeyOptions:
         return PasskeyOptions(options=await passkeys.authentication(call.client_address))
 
     @api.route(
@@ -82,7 +82,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(PasskeyRefused, Forbidden, TooManyRequests),
         tags=tags,
     )
-    async def sign_in(call: Call, body: PasskeySignIn) -> Reply:
+    async def sign_in_with_passkey(call: Call, body: PasskeySignIn) -> Reply:
         person, cookie = await passkeys.sign_in(body.credential, device(call))
         answer = SignInAnswer(person=PersonAnswer.model_validate(person))
         return Reply(200, answer, cookies=[callers.session_cookie(call, cookie)])
@@ -109,7 +109,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(SignInNeeded, Forbidden, TooManyPasskeys),
         tags=tags,
     )
-    async def begin_registration(call: Call) -> PasskeyOptions:
+    async def begin_passkey_registration(call: Call) -> PasskeyOptions:
         return PasskeyOptions(options=await passkeys.registration(await callers.person(call)))
 
     @api.route(
@@ -124,7 +124,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(SignInNeeded, PasskeyRefused, Forbidden, TooManyPasskeys, PasskeyKnown),
         tags=tags,
     )
-    async def register(call: Call, body: PasskeyRequest) -> PasskeyAnswer:
+    async def register_passkey(call: Call, body: PasskeyRequest) -> PasskeyAnswer:
         made = await passkeys.register(await callers.person(call), body.credential, body.name)
         return PasskeyAnswer.model_validate(made)
 
@@ -139,7 +139,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(SignInNeeded, Forbidden, NotFound),
         tags=tags,
     )
-    async def rename(call: Call, body: PasskeyChanges, id: str) -> PasskeyAnswer:
+    async def rename_passkey(call: Call, body: PasskeyChanges, id: str) -> PasskeyAnswer:
         return PasskeyAnswer.model_validate(await passkeys.rename(await callers.person(call), id, body.name))
 
     @api.route(
@@ -152,6 +152,6 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         errors=(SignInNeeded, Forbidden, NotFound),
         tags=tags,
     )
-    async def delete(call: Call, id: str) -> Reply:
+    async def delete_passkey(call: Call, id: str) -> Reply:
         await passkeys.delete(await callers.person(call), id)
         return Reply(204)

@@ -136,7 +136,7 @@ export interface paths {
         get: operations["list_passkeys"];
         put?: never;
         /** Register a passkey. */
-        post: operations["register"];
+        post: operations["register_passkey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -153,7 +153,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Begin to register a passkey. */
-        post: operations["begin_registration"];
+        post: operations["begin_passkey_registration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -171,11 +171,11 @@ export interface paths {
         put?: never;
         post?: never;
         /** Delete a passkey: it is good for nothing from now on. */
-        delete: operations["delete"];
+        delete: operations["delete_passkey"];
         options?: never;
         head?: never;
         /** Give a passkey another name. */
-        patch: operations["rename"];
+        patch: operations["rename_passkey"];
         trace?: never;
     };
     "/api/v1/me/picture": {
@@ -704,7 +704,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Sign in with a passkey. */
-        post: operations["sign_in"];
+        post: operations["sign_in_with_passkey"];
         delete?: never;
         options?: never;
         head?: never;
@@ -721,7 +721,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Begin to sign in with a passkey. */
-        post: operations["begin_sign_in"];
+        post: operations["begin_passkey_sign_in"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2760,7 +2760,7 @@ export interface operations {
             };
         };
     };
-    register: {
+    register_passkey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2856,7 +2856,7 @@ export interface operations {
             };
         };
     };
-    begin_registration: {
+    begin_passkey_registration: {
         parameters: {
             query?: never;
             header?: never;
@@ -2921,7 +2921,7 @@ export interface operations {
             };
         };
     };
-    delete: {
+    delete_passkey: {
         parameters: {
             query?: never;
             header?: never;
@@ -2995,7 +2995,7 @@ export interface operations {
             };
         };
     };
-    rename: {
+    rename_passkey: {
         parameters: {
             query?: never;
             header?: never;
@@ -6195,7 +6195,7 @@ export interface operations {
             };
         };
     };
-    sign_in: {
+    sign_in_with_passkey: {
         parameters: {
             query?: never;
             header?: never;
@@ -6282,7 +6282,7 @@ export interface operations {
             };
         };
     };
-    begin_sign_in: {
+    begin_passkey_sign_in: {
         parameters: {
             query?: never;
             header?: never;
