@@ -27,7 +27,7 @@ DAEMONS = (
     Daemon("sfuserver", "relays audio, video, screens and data of meetings"),
     Daemon("turnserver", "STUN and TURN, for people behind strict firewalls"),
     Daemon("fsserver", "keeps the pictures and files of minutes and chat"),
-    Daemon("allocateserver", "says which servers serve a meeting, from a fixed pool"),
+    Daemon("allocateserver", "says which servers serve a meeting: from a pool, or made on demand"),
 )
 
 
@@ -43,6 +43,12 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "all five in one process on http://localhost", "meeting.demo", "main"),
     Command("keys", "print the LiveKit API key and secret that belong to a secret", "meeting.cli", "keys"),
+    Command(
+        "allocate-report",
+        "what the allocateserver's machines have cost in a month, beside a pool",
+        "meeting.allocateserver.report",
+        "main",
+    ),
     Command(
         "probe", "a synthetic participant: joins a meeting and says how well it goes", "meeting.probe.command", "main"
     ),

@@ -5,14 +5,14 @@ restart (docs/protocols/allocation.md).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from meeting.daemon.converters import host_port
+from meeting.allocateserver.values import Booking, Dropped, Record, Sharer, Use
 
-Use = Literal["scheduled", "instant", "any"]
+PoolUse = Literal["scheduled", "instant", "any"]
 
 
 @dataclass(frozen=True)
@@ -21,28 +21,9 @@ class Sfu:
 
     address: str
     turn: str = ""
-    use: Use = "any"
+    use: PoolUse = "any"
     meetings: int = 1
     """How many scheduled meetings it may have at the same time."""
-
-
-@dataclass(frozen=True)
-class Booking:
-    """A scheduled meeting and its sfuserver. `begin` and `end` are the meeting's own."""
-
-    email: str
-    begin: int
-    end: int
-    sfu: str
-
-
-@dataclass(frozen=True)
-class Sharer:
-    """The owner of instant meetings, their sfuserver, and when they last asked."""
-
-    email: str
-    sfu: str
-    asked_at: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +46,7 @@ class Pool:
         self._most_bookings = most_bookings
         self._bookings: dict[tuple[str, int, int], Booking] = {}
         self._sharers: dict[str, Sharer] = {}
+        self._changes: list[Record] = []
 
     def restore(self, bookings: Iterable[Booking], sharers: Iterable[Sharer]) -> None:
         """Take back what was decided before a restart; servers that have left the pool are forgotten."""
@@ -91,7 +73,15 @@ class Pool:
         chosen = min(free, key=lambda sfu: (sfu.use == "any", ahead[sfu.address]))
         booking = Booking(email, begin, end, chosen.address)
         self._bookings[email, begin, end] = booking
+        self._changes.append(booking)
         return booking
+
+    def release(self, email: str, begin: int, end: int) -> bool:
+        """A scheduled meeting does not need its sfuserver any more; says whether it had one."""
+        booking = self._bookings.pop((email, begin, end), None)
+        if booking is not None:
+            self._changes.append(Dropped(booking))
+        return booking is not None
 
     def share(self, email: str, now: int) -> Sharer | None:
         """An sfuserver for an owner's instant meetings: theirs if they have one, else the one with fewest owners."""
@@ -105,7 +95,13 @@ class Pool:
             chosen = min(candidates, key=lambda sfu: (sfu.use == "any", owners[sfu.address]))
             known = Sharer(email, chosen.address, now)
         self._sharers[email] = sharer = Sharer(email, known.sfu, now)
+        self._changes.append(sharer)
         return sharer
+
+    def changes(self) -> list[Record]:
+        """What has to be written down since the last call."""
+        changes, self._changes = self._changes, []
+        return changes
 
     def file_server(self, email: str) -> str | None:
         """Always the same fsserver for a person, evenly spread; a new server takes only its share (rendezvous hash)."""
@@ -139,45 +135,9 @@ class Pool:
         return booking.begin - before < end + after and begin - before < booking.end + after
 
     def _forget_what_is_over(self, now: int) -> None:
-        self._bookings = {key: each for key, each in self._bookings.items() if not self.is_over(each, now)}
-        self._sharers = {key: each for key, each in self._sharers.items() if not self.is_over(each, now)}
-
-
-def pool_tables(sfu: Any, fs: Any) -> tuple[list[Sfu], list[str]]:
-    """The `[[sfu]]` and `[[fs]]` tables of the configuration file. Raises ValueError with what to write."""
-    sfus = [_sfu(table) for table in _tables("sfu", sfu, {"address", "turn", "use", "meetings"})]
-    file_servers = [_address(f"[[fs]] {number}", "address", table) for number, table in _tables("fs", fs, {"address"})]
-    for name, addresses in (("sfu", [each.address for each in sfus]), ("fs", file_servers)):
-        twice = [address for address, count in Counter(addresses).items() if count > 1]
-        if twice:
-            raise ValueError(f"[[{name}]] has {twice[0]} twice")
-    return sfus, file_servers
-
-
-def _tables(name: str, value: Any, known: set[str]) -> list[tuple[int, Mapping[str, Any]]]:
-    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
-        raise ValueError(f"write a [[{name}]] table for each server")
-    for number, table in enumerate(value, 1):
-        unknown = sorted(table.keys() - known)
-        if unknown:
-            raise ValueError(f"[[{name}]] {number}: unknown key {unknown[0]!r}; there are {', '.join(sorted(known))}")
-    return list(enumerate(value, 1))
-
-
-def _sfu(numbered: tuple[int, Mapping[str, Any]]) -> Sfu:
-    number, table = numbered
-    where = f"[[sfu]] {number}"
-    use, meetings = table.get("use", "any"), table.get("meetings", 1)
-    if use not in get_args(Use):
-        raise ValueError(f"{where}: use: write one of {', '.join(get_args(Use))}")
-    if not isinstance(meetings, int) or isinstance(meetings, bool) or meetings < 1:
-        raise ValueError(f"{where}: meetings: write a whole number, 1 or more")
-    turn = _address(where, "turn", table) if table.get("turn") else ""
-    return Sfu(_address(where, "address", table), turn, use, meetings)
-
-
-def _address(where: str, key: str, table: Mapping[str, Any]) -> str:
-    try:
-        return str(host_port(str(table.get(key, ""))))
-    except ValueError as error:
-        raise ValueError(f"{where}: {key}: {error}") from None
+        for booking in [each for each in self._bookings.values() if self.is_over(each, now)]:
+            del self._bookings[booking.email, booking.begin, booking.end]
+            self._changes.append(Dropped(booking))
+        for sharer in [each for each in self._sharers.values() if self.is_over(each, now)]:
+            del self._sharers[sharer.email]
+            self._changes.append(Dropped(sharer))

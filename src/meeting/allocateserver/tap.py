@@ -1,5 +1,8 @@
 """`meeting allocateserver` and `twistd meeting-allocateserver`: the options, and the service made from them."""
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 from twisted.application.service import IService
 from twisted.python import usage
 
@@ -10,9 +13,9 @@ LISTENS_ON = shared.HostPort("127.0.0.1", 8085)
 
 
 class Options(DaemonOptions):
-    """The allocateserver's options; the pool itself stands in the file of `--config`."""
+    """The allocateserver's options; the schemes stand in the file of `--config`."""
 
-    flags = (
+    flags: ClassVar[Sequence[Flag]] = (
         shared.required(shared.CONFIG),
         shared.optional(shared.SECRET),
         shared.optional(shared.APISERVER),
@@ -22,18 +25,23 @@ class Options(DaemonOptions):
         Flag("lag", "and how long after it", "30m", shared.seconds),
         Flag("share", "how long an owner of instant meetings keeps theirs after the last one", "3h", shared.seconds),
     )
-    tables = ("sfu", "fs")
+    tables = ("sfu", "fs", "scheduled", "instant", "machines")
 
     def check(self) -> None:
-        """What fits together, and the pool."""
-        from meeting.allocateserver.pool import pool_tables
+        """What fits together, and the tables."""
+        from meeting.allocateserver.configuration import configuration
 
         try:
-            sfus, file_servers = pool_tables(self["sfu"], self["fs"])
+            tables = configuration(self)
         except ValueError as error:
             raise usage.UsageError(f"{self['config']}: {error}") from None
-        if not sfus and not file_servers:
+        if not tables.sfus and not tables.fs and not tables.kinds:
             raise usage.UsageError(f"{self['config']}: the pool is empty; write a [[sfu]] table for each sfuserver")
+        if tables.kinds and not (self["apiserver"] and self["secret"]):
+            raise usage.UsageError(
+                f"{self['config']}: machines on demand need --apiserver and --secret: they are started with them, "
+                "and the hub says which are there and in use"
+            )
         if self["apiserver"] and not self["secret"]:
             raise usage.UsageError("--apiserver needs --secret: heartbeats are signed")
         if self["domainaddress"] is None and self["plainHttp"] is None:

@@ -56,12 +56,15 @@ def tls_for(hostname: str, ca_files: Sequence[Path | str] = ()) -> IOpenSSLClien
 class DaemonClient:
     """Sends requests signed as `kind` (docs/protocols/tokens.md)."""
 
-    def __init__(self, agent: IAgent, secret: Secret, kind: str, clock: IReactorTime) -> None:
-        """`clock.seconds()` has to be Unix time, as every real reactor's is."""
+    def __init__(
+        self, agent: IAgent, secret: Secret, kind: str, clock: IReactorTime, *, largest: int = LARGEST_ANSWER
+    ) -> None:
+        """`clock.seconds()` has to be Unix time, as every real reactor's is. `largest`: of an answer, bytes."""
         self._agent = agent
         self._secret = secret
         self._kind = kind
         self._clock = clock
+        self._largest = largest
 
     async def get(self, url: str, *, timeout: float = 10) -> tuple[int, Any]:
         """Status and decoded JSON (None when there is none). Raises Unreachable."""
@@ -88,7 +91,9 @@ class DaemonClient:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         body = _encoded(json)
         signature = sign_request(self._secret, self._kind, method, path, body, self._clock.seconds())
-        return await exchange(self._agent, self._clock, method, url, signature, body=body, timeout=timeout)
+        return await exchange(
+            self._agent, self._clock, method, url, signature, body=body, timeout=timeout, largest=self._largest
+        )
 
 
 async def exchange(

@@ -33,7 +33,7 @@ address = "fs:443"
 
 
 class AtOnce:
-    """Stands in for the journal's thread: work is done when it is given, on a real file."""
+    """Stands in for the ledger's thread: work is done when it is given, on a real file."""
 
     def start(self) -> None:
         """Nothing to start."""
@@ -62,7 +62,7 @@ def options(tmp_path: Path, *arguments: str, pool: str = POOL) -> Options:
 
 
 class Running:
-    """A started allocateserver and its site, in memory; the journal is real."""
+    """A started allocateserver and its site, in memory; the ledger is real."""
 
     def __init__(self, tmp_path: Path, *arguments: str, pool: str = POOL) -> None:
         self.clock = ThreadedClock()

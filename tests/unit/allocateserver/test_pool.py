@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting.allocateserver.pool import Pool, Sfu, Times, pool_tables
+from meeting.allocateserver.pool import Pool, Sfu, Times
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -135,38 +135,3 @@ def test_no_two_meetings_ever_overlap_on_one_server(requests: list[tuple[str, in
         held = sorted(servers.bookings, key=lambda booking: (booking.sfu, booking.begin))
         for one, other in pairwise(held):
             assert one.sfu != other.sfu or one.end + TIMES.lag <= other.begin - TIMES.lead
-
-
-# --- the tables of the file
-
-
-def test_tables_become_servers() -> None:
-    sfus, fs = pool_tables(
-        [{"address": "1.sfu:443", "turn": "1.2.3.4:3478", "use": "scheduled", "meetings": 3}, {"address": "2.sfu:443"}],
-        [{"address": "fs:443"}],
-    )
-    assert sfus == [Sfu("1.sfu:443", "1.2.3.4:3478", "scheduled", 3), Sfu("2.sfu:443")]
-    assert fs == ["fs:443"]
-
-
-@pytest.mark.parametrize(
-    ("sfu", "fs", "says"),
-    [
-        ("x", [], "write a [[sfu]] table"),
-        ([1], [], "write a [[sfu]] table"),
-        ([], {"address": "a:1"}, "write a [[fs]] table"),
-        ([{}], [], "[[sfu]] 1: address: write host:port"),
-        ([{"address": "a:1"}, {"address": "b"}], [], "[[sfu]] 2: address"),
-        ([{"address": "a:1", "turn": "b"}], [], "[[sfu]] 1: turn"),
-        ([{"address": "a:1", "use": "all"}], [], "scheduled, instant, any"),
-        ([{"address": "a:1", "meetings": 0}], [], "whole number"),
-        ([{"address": "a:1", "meetings": True}], [], "whole number"),
-        ([{"address": "a:1", "adress": ""}], [], "unknown key 'adress'"),
-        ([{"address": "a:1"}, {"address": "a:1"}], [], "a:1 twice"),
-        ([], [{"address": 5}], "[[fs]] 1: address"),
-    ],
-)
-def test_a_bad_table_says_what_to_write(sfu: object, fs: object, says: str) -> None:
-    with pytest.raises(ValueError) as caught:
-        pool_tables(sfu, fs)
-    assert says in str(caught.value)
