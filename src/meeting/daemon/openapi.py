@@ -28,7 +28,7 @@ from meeting.daemon.errors import (
 )
 from meeting.daemon.route import Route, Who
 
-_VARIABLE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^>]*\))?:)?(?P<name>[a-zA-Z_]+)>")
+VARIABLE = re.compile(r"<(?:(?P<converter>[a-z]+)(?:\([^>]*\))?:)?(?P<name>[a-zA-Z_]+)>")
 _REFERENCE = "#/components/schemas/{model}"
 
 PROBLEM: dict[str, Any] = {
@@ -113,13 +113,13 @@ def document(title: str, version: str, routes: Sequence[Route]) -> dict[str, Any
 
 def openapi_path(path: str) -> str:
     """Werkzeug's `/m/<code>` as OpenAPI's `/m/{code}`."""
-    return _VARIABLE.sub(r"{\g<name>}", path)
+    return VARIABLE.sub(r"{\g<name>}", path)
 
 
 def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[str, Any]:
     parameters: list[dict[str, Any]] = [
         {"name": found["name"], "in": "path", "required": True, "schema": _path_schema(found["converter"])}
-        for found in _VARIABLE.finditer(route.path)
+        for found in VARIABLE.finditer(route.path)
     ]
     if route.query is not None:
         query = _definition(schemas, references[(route.query, "validation")])
@@ -179,7 +179,7 @@ def _problems(route: Route) -> dict[str, Any]:
         kinds.add(BadSignature)
     else:
         kinds |= {Forbidden, SignInNeeded, TooManyRequests}  # a token that is none is told so on public routes, too
-    if _VARIABLE.search(route.path):
+    if VARIABLE.search(route.path):
         kinds |= {BadRequest, NotFound}
     if route.query is not None:
         kinds.add(BadRequest)

@@ -120,5 +120,6 @@ def add_routes(api: Api, accounts: Accounts, sessions: Sessions, callers: Caller
             server=server,
         )
         # The session was renewed by being used: the browser must keep the cookie as long.
-        cookies = [callers.session_cookie(call, call.cookies[COOKIE])] if caller.person is not None else []
+        by_cookie = caller.person is not None and caller.token_id is None
+        cookies = [callers.session_cookie(call, call.cookies[COOKIE])] if by_cookie else []
         return Reply(200, answer, cookies=cookies)

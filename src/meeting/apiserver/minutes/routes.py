@@ -103,9 +103,9 @@ def add_routes(
         raw=True,
     )
     async def write_together(call: Call, code: str, room: str) -> None:
+        visit = await meetings.visit(await callers.caller(call), code, call.client_address)
         if (call.header("Upgrade") or "").lower() != "websocket":
             raise UpgradeNeeded(headers={"Upgrade": "websocket", "Connection": "Upgrade"})
-        visit = await meetings.visit(await callers.caller(call), code, call.client_address)
 
         async def check() -> bool:
             now = await meetings.visit(await callers.again(call), code, call.client_address)

@@ -1,0 +1,203 @@
+"""A hub in which everybody is there who may call it, and an example of everything that can be asked of it.
+
+A new operation with a path variable of its own, or with a body that cannot be made up from its schema, gets an example
+here: `World.things`, `World.bodies`.
+"""
+
+import json
+import sqlite3
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from meeting.daemon.openapi import VARIABLE
+from meeting.daemon.route import Route, Who
+from tests.support.hub import Answer, Browser, Hub
+
+SFU = "1.sfu.example.com:443"
+
+#: Tables that every call may touch: counters, the renewal of a session, and what was tried.
+NOISE = ("rate", "session", "audit", "event", "lease")
+
+
+@dataclass
+class World:
+    """One meeting of Ada's, and who stands how to it."""
+
+    hub: Hub
+    directory: Path
+    actors: dict[str, tuple[Who, "Actor"]] = field(default_factory=dict)
+    code: str = ""
+    #: Path of the route → values of its variables.
+    things: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Name of the handler → a body that is good.
+    bodies: dict[str, Any] = field(default_factory=dict)
+    _kept: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
+
+    def ask(self, who: str, route: Route) -> Answer:
+        """One cell: the actor calls the operation."""
+        return self.actors[who][1](route, self.path(route), self.body(route))
+
+    def path(self, route: Route) -> str:
+        """The operation's address, about things that are there."""
+        values = {"code": self.code, "room": self.code, **self.things.get(route.path, {})}
+        wanted = [found["name"] for found in VARIABLE.finditer(route.path)]
+        missing = [name for name in wanted if name not in values]
+        assert not missing, f"{route.path}: give tests/support/roles.py an example of {missing}"
+        path = VARIABLE.sub(lambda found: values[found["name"]], route.path)
+        return path + self.things.get(route.path, {}).get("?", "")
+
+    def body(self, route: Route) -> Any:
+        """A body that the operation takes; None: it takes none."""
+        name = route.handler.__name__
+        if name in self.bodies:
+            return self.bodies[name]
+        return None if route.body is None else example(route.body.model_json_schema())
+
+    def remember(self) -> None:
+        """Keep how everything is."""
+        with closing(self._live()) as live:
+            live.backup(self._kept)
+
+    def restore(self) -> None:
+        """Make it so again."""
+        with closing(self._live()) as live:
+            self._kept.backup(live)
+
+    def fingerprint(self) -> str:
+        """Of everything in the database but the noise."""
+        with closing(self._live()) as live:
+            names = [
+                name for (name,) in live.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+            ]
+            parts = {
+                name: live.execute(f'SELECT * FROM "{name}"').fetchall() for name in names if not name.startswith(NOISE)
+            }
+        return sha256(repr(parts).encode()).hexdigest()
+
+    def _live(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.directory / "apiserver.sqlite", timeout=5)
+
+
+Actor = Callable[[Route, str, Any], Answer]
+
+
+def make_world(hub: Hub, directory: Path) -> World:
+    """The world; `hub` has `root@example.com` as its administrator."""
+    world = World(hub, directory)
+    for kind, address in (("sfu", SFU), ("turn", "198.51.100.1:3478"), ("fs", "fs.example.com:443")):
+        assert hub.beat(kind, address).status == 200
+    ada, bob, eve = (hub.sign_in(f"{name}@example.com") for name in ("ada", "bob", "eve"))
+    stranger, root = hub.sign_in("zoe@example.com"), hub.sign_in("root@example.com")
+    world.code = ada.schedule(invitees=["bob@example.com", "carl@example.com"])["code"]
+    guest, other_guest = hub.browser("192.0.2.5"), hub.browser("192.0.2.6")
+    device = {"device": "abcd1234"}
+    for browser, code in ((guest, world.code), (other_guest, eve.instant()["code"])):
+        assert browser.post(f"/api/v1/meetings/{code}/join", {**device, "name": "Grace"}).status == 200
+    assert bob.post(f"/api/v1/meetings/{world.code}/join", device).status == 200
+    world.actors = {
+        "nobody": (Who.NOBODY, _person(hub.browser("192.0.2.9"))),
+        "another meeting's guest": (Who.NOBODY, _person(other_guest)),
+        "guest": (Who.GUEST, _person(guest)),
+        "stranger": (Who.STRANGER, _person(stranger)),
+        "another meeting's host": (Who.STRANGER, _person(eve)),
+        "participant": (Who.PARTICIPANT, _person(bob)),
+        "owner": (Who.OWNER, _person(ada)),
+        "administrator": (Who.ADMINISTRATOR, _person(root)),
+        "daemon": (Who.DAEMON, _daemon(hub)),
+    }
+    file = ada.post(f"/api/v1/meetings/{world.code}/files", {"name": "a.png", "type": "image/png", "size": 1}).json
+    token = ada.post("/api/v1/tokens", {"name": "x", "scopes": ["me:read"]}).json["token"]
+    world.things = {
+        "/files/<id:id>": {"id": file["id"]},
+        "/api/v1/tokens/<id:id>": {"id": token["id"]},
+        "/api/v1/admin/tokens/<id:id>": {"id": token["id"]},
+        "/mailbox/<mail_id>": {"mail_id": "0" * 32},
+        "/mailbox/<mail_id>/invite.ics": {"mail_id": "0" * 32},
+    }
+    beat = {"kind": "sfu", "address": SFU, "instance": "0123456789abcdef0123456789abcdef"}
+    world.bodies = {
+        "sign_in": {"email": "ada@example.com", "code": "000000"},
+        "create_meeting": {"kind": "instant"},
+        "join_meeting": {**device, "name": "Somebody"},
+        "keep_message": {"id": "0" * 32, "text": "Hello"},
+        "create_token": {"name": "x", "scopes": ["me:read"]},
+        "take_heartbeat": {**beat, "url": f"https://{SFU}", "version": "0.1.0"},
+        "take_farewell": beat,
+    }
+    world.remember()
+    return world
+
+
+def token_of(browser: Browser, hub: Hub, *scopes: str) -> Actor:
+    """A program with a token of this person."""
+    made = browser.post("/api/v1/tokens", {"name": "Robot", "scopes": list(scopes)})
+    assert made.status == 201, made.body
+    secret = made.json["secret"]
+
+    def call(route: Route, path: str, body: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return hub.request(route.method, path, json_body=body, headers=headers)
+
+    return call
+
+
+def _person(browser: Browser) -> Actor:
+    def call(route: Route, path: str, body: Any) -> Answer:
+        # What a call sets (a sign-out, a guest's session) is not what the next one has.
+        now = Browser(browser.hub, browser.source, dict(browser.cookies))
+        return now.request(route.method, path, body)
+
+    return call
+
+
+def _daemon(hub: Hub) -> Actor:
+    def call(route: Route, path: str, body: Any) -> Answer:
+        if route.path == "/api/v1/webhooks/sfu":
+            return _report(hub, path)
+        return hub.daemon(route.method, path, body, "allocate" if path == "/api/v1/daemons" else "sfu")
+
+    return call
+
+
+def _report(hub: Hub, path: str) -> Answer:
+    body = json.dumps({"event": "room_started", "room": {"name": "0" * 32}}).encode()
+    claims = {"iss": "meeting", "exp": hub.clock.seconds() + 60, "sha256": b64encode(sha256(body).digest()).decode()}
+    headers = {"Authorization": jwt.encode(claims, hub.secret.token_key, "HS256"), "Content-Type": "application/json"}
+    return hub.request("POST", path, body=body, headers=headers)
+
+
+def example(schema: Mapping[str, Any], defs: Mapping[str, Any] | None = None) -> Any:
+    """The smallest value that a JSON schema takes, as far as its words tell."""
+    defs = defs if defs is not None else schema.get("$defs", {})
+    if "$ref" in schema:
+        return example(defs[schema["$ref"].rsplit("/", 1)[1]], defs)
+    for word in ("examples", "enum"):
+        if schema.get(word):
+            return schema[word][0]
+    if "const" in schema:
+        return schema["const"]
+    for word in ("anyOf", "oneOf", "allOf"):
+        if word in schema:
+            return example(next(each for each in schema[word] if each.get("type") != "null"), defs)
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: example(properties[name], defs) for name in schema.get("required", ())}
+        case "array":
+            return [example(schema["items"], defs)] * schema.get("minItems", 0)
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return False
+    if schema.get("format") == "date-time":
+        return "2026-11-24T14:00:00Z"
+    if schema.get("pattern") == "^[0-9a-f]{32}$":
+        return "0" * 32
+    return "x" * max(1, schema.get("minLength", 1))
