@@ -6,7 +6,7 @@ here: `World.things`, `World.bodies`.
 
 import json
 import sqlite3
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -18,8 +18,10 @@ import jwt
 
 from meeting.daemon.openapi import VARIABLE
 from meeting.daemon.route import Route, Who
-from tests.support.hub import Answer, Browser, Hub
+from tests.support.hub import ORIGIN, Answer, Browser, Hub
 
+#: A picture of one pixel.
+PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
 SFU = "1.sfu.example.com:443"
 
 #: Tables that every call may touch: counters, the renewal of a session, and what was tried.
@@ -112,12 +114,18 @@ def make_world(hub: Hub, directory: Path) -> World:
         "administrator": (Who.ADMINISTRATOR, _person(root)),
         "daemon": (Who.DAEMON, _daemon(hub)),
     }
+    assert ada.patch("/api/v1/me", {"handle": "ada"}).status == 200
+    put_picture = next(route for route in hub.server.api.routes if route.handler.__name__ == "put_picture")
+    assert _person(ada)(put_picture, "/api/v1/me/picture", PIXEL).status == 200
     file = ada.post(f"/api/v1/meetings/{world.code}/files", {"name": "a.png", "type": "image/png", "size": 1}).json
     token = ada.post("/api/v1/tokens", {"name": "x", "scopes": ["me:read"]}).json["token"]
     world.things = {
         "/files/<id:id>": {"id": file["id"]},
         "/api/v1/tokens/<id:id>": {"id": token["id"]},
         "/api/v1/admin/tokens/<id:id>": {"id": token["id"]},
+        "/api/v1/people/<id>/picture": {"id": ada.get("/api/v1/me").json["person"]["id"]},
+        "/api/v1/personal-links/<handle>": {"handle": "ada"},
+        "/api/v1/me/sessions/<id>": {"id": root.get("/api/v1/me/sessions").json["sessions"][0]["id"]},
         "/mailbox/<mail_id>": {"mail_id": "0" * 32},
         "/mailbox/<mail_id>/invite.ics": {"mail_id": "0" * 32},
     }
@@ -128,6 +136,7 @@ def make_world(hub: Hub, directory: Path) -> World:
         "join_meeting": {**device, "name": "Somebody"},
         "keep_message": {"id": "0" * 32, "text": "Hello"},
         "create_token": {"name": "x", "scopes": ["me:read"]},
+        "put_picture": PIXEL,
         "take_heartbeat": {**beat, "url": f"https://{SFU}", "version": "0.1.0"},
         "take_farewell": beat,
     }
@@ -142,17 +151,23 @@ def token_of(browser: Browser, hub: Hub, *scopes: str) -> Actor:
     secret = made.json["secret"]
 
     def call(route: Route, path: str, body: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {secret}"}
-        return hub.request(route.method, path, json_body=body, headers=headers)
+        return _send(hub, route, path, body, {"Authorization": f"Bearer {secret}"}, "192.0.2.20")
 
     return call
+
+
+def _send(hub: Hub, route: Route, path: str, body: Any, headers: dict[str, str], source: str) -> Answer:
+    if isinstance(body, bytes):
+        headers["Content-Type"] = "image/png"
+        return hub.request(route.method, path, body=body, headers=headers, source=source)
+    return hub.request(route.method, path, json_body=body, headers=headers, source=source)
 
 
 def _person(browser: Browser) -> Actor:
     def call(route: Route, path: str, body: Any) -> Answer:
         # What a call sets (a sign-out, a guest's session) is not what the next one has.
-        now = Browser(browser.hub, browser.source, dict(browser.cookies))
-        return now.request(route.method, path, body)
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), "Origin": ORIGIN}
+        return _send(browser.hub, route, path, body, headers, browser.source)
 
     return call
 
@@ -161,6 +176,8 @@ def _daemon(hub: Hub) -> Actor:
     def call(route: Route, path: str, body: Any) -> Answer:
         if route.path == "/api/v1/webhooks/sfu":
             return _report(hub, path)
+        if isinstance(body, bytes):
+            body = None
         return hub.daemon(route.method, path, body, "allocate" if path == "/api/v1/daemons" else "sfu")
 
     return call
