@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from livekit.protocol.models import ParticipantInfo
 
 from meeting.daemon.openapi import VARIABLE
 from meeting.daemon.route import Route, Who
+from tests.support.authenticator import Authenticator
 from tests.support.hub import ORIGIN, Answer, Browser, Hub
+from tests.support.rooms import FakeRoom
 
 #: A picture of one pixel.
 PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==")
@@ -40,6 +43,9 @@ class World:
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     #: Name of the handler → a body that is good.
     bodies: dict[str, Any] = field(default_factory=dict)
+    #: Who is in the meeting's room.
+    present: FakeRoom | None = None
+    _people: dict[str, ParticipantInfo] = field(default_factory=dict)
     _kept: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
 
     def ask(self, who: str, route: Route) -> Answer:
@@ -66,11 +72,15 @@ class World:
         """Keep how everything is."""
         with closing(self._live()) as live:
             live.backup(self._kept)
+        if self.present is not None:
+            self._people = copied(self.present.participants)
 
     def restore(self) -> None:
         """Make it so again."""
         with closing(self._live()) as live:
             self._kept.backup(live)
+        if self.present is not None:
+            self.present.participants = copied(self._people)
 
     def fingerprint(self) -> str:
         """Of everything in the database but the noise."""
@@ -87,6 +97,11 @@ class World:
         return sqlite3.connect(self.directory / "apiserver.sqlite", timeout=5)
 
 
+def copied(people: Mapping[str, ParticipantInfo]) -> dict[str, ParticipantInfo]:
+    """The same people, each as they are now."""
+    return {identity: ParticipantInfo.FromString(info.SerializeToString()) for identity, info in people.items()}
+
+
 Actor = Callable[[Route, str, Any], Answer]
 
 
@@ -95,14 +110,28 @@ def make_world(hub: Hub, directory: Path) -> World:
     world = World(hub, directory)
     for kind, address in (("sfu", SFU), ("turn", "198.51.100.1:3478"), ("fs", "fs.example.com:443")):
         assert hub.beat(kind, address).status == 200
-    ada, bob, eve = (hub.sign_in(f"{name}@example.com") for name in ("ada", "bob", "eve"))
-    stranger, root = hub.sign_in("zoe@example.com"), hub.sign_in("root@example.com")
-    world.code = ada.schedule(invitees=["bob@example.com", "carl@example.com"])["code"]
+    ada, bob, eve, cohost = (hub.sign_in(f"{name}@example.com") for name in ("ada", "bob", "eve", "carl"))
+    stranger, banned, root = (hub.sign_in(f"{name}@example.com") for name in ("zoe", "mallory", "root"))
+    meeting = ada.schedule(invitees=["bob@example.com", "carl@example.com"])
+    world.code = meeting["code"]
+    room = FakeRoom(hub, SFU, meeting["id"])
     guest, other_guest = hub.browser("192.0.2.5"), hub.browser("192.0.2.6")
     device = {"device": "abcd1234"}
-    for browser, code in ((guest, world.code), (other_guest, eve.instant()["code"])):
-        assert browser.post(f"/api/v1/meetings/{code}/join", {**device, "name": "Grace"}).status == 200
-    assert bob.post(f"/api/v1/meetings/{world.code}/join", device).status == 200
+    elsewhere = eve.instant()["code"]
+    assert other_guest.post(f"/api/v1/meetings/{elsewhere}/join", {**device, "name": "Grace"}).status == 200
+    identities = []
+    for browser in (ada, bob, cohost, guest, banned):
+        joined = browser.post(f"/api/v1/meetings/{world.code}/join", {**device, "name": "Grace"})
+        assert joined.status == 200, joined.body
+        room.enter(joined.json, "microphone", grants={})
+        identities.append(joined.json["identity"])
+    of_bob, of_cohost = (identities[place].partition(":")[0] for place in (1, 2))
+    appointed = ada.request("PUT", f"/api/v1/meetings/{world.code}/roles/{of_cohost}", {"role": "co-host"})
+    assert appointed.status < 300, appointed.body
+    of_banned = identities[4].partition(":")[0]
+    ban = ada.post(f"/api/v1/meetings/{world.code}/room/remove", {"id": of_banned, "ban": True})
+    assert ban.status < 300, ban.body
+    world.present = room
     world.actors = {
         "nobody": (Who.NOBODY, _person(hub.browser("192.0.2.9"))),
         "another meeting's guest": (Who.NOBODY, _person(other_guest)),
@@ -110,6 +139,7 @@ def make_world(hub: Hub, directory: Path) -> World:
         "stranger": (Who.STRANGER, _person(stranger)),
         "another meeting's host": (Who.STRANGER, _person(eve)),
         "participant": (Who.PARTICIPANT, _person(bob)),
+        "co-host": (Who.COHOST, _person(cohost)),
         "owner": (Who.OWNER, _person(ada)),
         "administrator": (Who.ADMINISTRATOR, _person(root)),
         "daemon": (Who.DAEMON, _daemon(hub)),
@@ -120,17 +150,26 @@ def make_world(hub: Hub, directory: Path) -> World:
     file = ada.post(f"/api/v1/meetings/{world.code}/files", {"name": "a.png", "type": "image/png", "size": 1}).json
     token = ada.post("/api/v1/tokens", {"name": "x", "scopes": ["me:read"]}).json["token"]
     world.things = {
+        "/api/v1/meetings/<code>/roles/<subject>": {"subject": of_bob},
+        "/api/v1/meetings/<code>/bans/<subject>": {"subject": of_banned},
         "/files/<id:id>": {"id": file["id"]},
         "/api/v1/tokens/<id:id>": {"id": token["id"]},
         "/api/v1/admin/tokens/<id:id>": {"id": token["id"]},
         "/api/v1/people/<id>/picture": {"id": ada.get("/api/v1/me").json["person"]["id"]},
         "/api/v1/personal-links/<handle>": {"handle": "ada"},
         "/api/v1/me/sessions/<id>": {"id": root.get("/api/v1/me/sessions").json["sessions"][0]["id"]},
+        "/api/v1/me/passkeys/<id>": {"id": _passkey(root)},
         "/mailbox/<mail_id>": {"mail_id": "0" * 32},
         "/mailbox/<mail_id>/invite.ics": {"mail_id": "0" * 32},
     }
     beat = {"kind": "sfu", "address": SFU, "instance": "0123456789abcdef0123456789abcdef"}
     world.bodies = {
+        "appoint": {"role": "presenter"},
+        "change_room": {"locked": True},
+        "mute": {"identity": identities[1]},
+        "ask": {"identity": identities[1]},
+        "raise_hand": {**device, "raised": True},
+        "remove": {"id": of_bob},
         "sign_in": {"email": "ada@example.com", "code": "000000"},
         "create_meeting": {"kind": "instant"},
         "join_meeting": {**device, "name": "Somebody"},
@@ -142,6 +181,14 @@ def make_world(hub: Hub, directory: Path) -> World:
     }
     world.remember()
     return world
+
+
+def _passkey(of: Browser) -> str:
+    """A passkey that somebody has just registered."""
+    options = of.post("/api/v1/me/passkeys/options").json["options"]
+    made = of.post("/api/v1/me/passkeys", {"name": "Key", "credential": Authenticator(ORIGIN).create(options)})
+    assert made.status == 201, made.body
+    return str(made.json["id"])
 
 
 def token_of(browser: Browser, hub: Hub, *scopes: str) -> Actor:
