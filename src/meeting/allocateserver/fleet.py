@@ -40,11 +40,13 @@ class Fleet:
         self._spent: Counter[str] = Counter()
         self._notes: list[Note] = []
 
-    def restore(self, bookings: Iterable[Booking], sharers: Iterable[Sharer], machines: Iterable[Machine]) -> None:
+    def restore(
+        self, bookings: Iterable[Booking], sharers: Iterable[Sharer], machines: Iterable[Machine], now: int
+    ) -> None:
         """Take back what the ledger holds: machines that are gone count as spent."""
         bookings, sharers, machines = list(bookings), list(sharers), list(machines)
         for use, kind in self.kinds.items():
-            kind.restore(bookings, sharers, [each for each in machines if each.use == use])
+            kind.restore(bookings, sharers, [each for each in machines if each.use == use], now)
         self._spend(each for each in machines if each.state == "gone")
 
     def changes(self) -> list[Record]:

@@ -74,11 +74,17 @@ class OnDemand:
 
     # -- the ledger -----------------------------------------------------------------------------------------------
 
-    def restore(self, bookings: Iterable[Booking], sharers: Iterable[Sharer], machines: Iterable[Machine]) -> None:
-        """Take back what the ledger holds."""
+    def restore(
+        self, bookings: Iterable[Booking], sharers: Iterable[Sharer], machines: Iterable[Machine], now: int
+    ) -> None:
+        """Take back what the ledger holds. Who was in an instant meeting while nobody looked is seen before it counts
+        as unused.
+        """
+        seen_by = now - self.group.unused + 2 * self._patience.watch
         ours = set(self.group.addresses)
         self.bookings = {(each.email, each.begin, each.end): each for each in bookings if each.sfu in ours}
-        self.sharers = {each.email: each for each in sharers if each.sfu in ours}
+        mine = [each for each in sharers if each.sfu in ours]
+        self.sharers = {each.email: replace(each, asked_at=max(each.asked_at, seen_by)) for each in mine}
         self.machines = {each.address: each for each in machines if each.state != "gone"}
 
     def changes(self) -> list[Record]:

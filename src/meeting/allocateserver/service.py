@@ -143,7 +143,7 @@ class AllocateServer(MultiService):
         kinds = self._tables.kinds
         groups = [kind.group(use) for use, kind in kinds.items()]
         self.fleet = fleet = Fleet(groups, table.budget, table.patience, kept.name, lambda: token_hex(6))
-        fleet.restore(kept.bookings, kept.sharers, kept.machines)
+        fleet.restore(kept.bookings, kept.sharers, kept.machines, int(self._clock.seconds()))
 
         def order(create: Create) -> Order:
             machine, kind = create.machine, kinds[create.machine.use]
