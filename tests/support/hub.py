@@ -76,6 +76,7 @@ class Outside:
     url: str
     headers: Headers
     answered: Deferred[IResponse]
+    body: bytes = b""
 
     def answer(self, code: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer it."""
@@ -123,7 +124,10 @@ class FakeAgent:
     def request(
         self, method: bytes, uri: bytes, headers: Headers | None = None, bodyProducer: IBodyProducer | None = None
     ) -> Deferred[IResponse]:
-        asked = Outside(method.decode(), uri.decode(), headers or Headers(), Deferred())
+        sent = StringTransport()
+        if bodyProducer is not None:
+            bodyProducer.startProducing(sent)
+        asked = Outside(method.decode(), uri.decode(), headers or Headers(), Deferred(), sent.value())
         self.diary.append(asked)
         found = self.answers.get(asked.url.partition("?")[0])
         service = self.services.get(asked.url.partition("?")[0])

@@ -15,12 +15,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web.iweb import IAgent
 from twisted.web.resource import IResource
 
-from meeting.apiserver.accounts import account_routes, passkey_routes
+from meeting.apiserver.accounts import account_routes, oidc_routes, passkey_routes
 from meeting.apiserver.accounts import routes as people_routes
 from meeting.apiserver.accounts.callers import Callers, origin_of
+from meeting.apiserver.accounts.oidc import OidcSettings, Provider
 from meeting.apiserver.accounts.passkeys import Passkeys, relying_party
 from meeting.apiserver.accounts.profile import Profiles
 from meeting.apiserver.accounts.sessions import Sessions
+from meeting.apiserver.accounts.single_sign_on import SingleSignOn
 from meeting.apiserver.accounts.use_cases import Accounts, appoint
 from meeting.apiserver.allocation import routes as daemon_routes
 from meeting.apiserver.allocation.checks import Probe
@@ -135,7 +137,21 @@ class ApiServer(MultiService):
         profiles = Profiles(self.database, clock)
         domains = frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"])
         party = relying_party(origin_of(public_url))
-        passkeys = None if party is None else Passkeys(self.database, clock, sessions, party, domains)
+        single = oidc_settings(settings)
+        sign_in_methods: list[people_routes.SignInMethod] = ["code"]
+        passkeys = None
+        if single is not None and single.only:
+            sign_in_methods.clear()
+        elif party is not None:
+            passkeys = Passkeys(self.database, clock, sessions, party, domains)
+            sign_in_methods.append("passkey")
+        single_sign_on = None
+        if single is not None:
+            provider = Provider(agent, clock, single, public_url + oidc_routes.CALLBACK)
+            single_sign_on = SingleSignOn(
+                self.database, clock, sessions, provider, single, domains=domains, administrators=administrators
+            )
+            sign_in_methods.append("oidc")
         accounts = Accounts(
             self.database,
             clock,
@@ -144,6 +160,7 @@ class ApiServer(MultiService):
             secret.key("sign-in-code"),
             allowed_domains=domains,
             administrators=administrators,
+            codes="code" in sign_in_methods,
         )
         tokens = Tokens(self.database, clock)
         idempotency = Idempotency(self.database, clock, secret.key("idempotency"))
@@ -206,12 +223,14 @@ class ApiServer(MultiService):
             name="meeting",
             version=release,
             demo=settings["demo"],
-            sign_in_methods=["code"] if passkeys is None else ["code", "passkey"],
-            oidc_name=None,
+            sign_in_methods=sign_in_methods,
+            oidc_name=None if single is None else single.name,
         )
         people_routes.add_routes(api, accounts, sessions, callers, server)
         if passkeys is not None:
             passkey_routes.add_routes(api, passkeys, callers)
+        if single_sign_on is not None:
+            oidc_routes.add_routes(api, single_sign_on, callers)
         account_routes.add_routes(
             api, profiles, sessions, callers, meets=meetings.meets, instant_code=meetings.instant_code
         )
@@ -301,6 +320,22 @@ def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:
         settings["mailFrom"],
     )
     return [SmtpServer(*values) for values in zip(*columns, strict=True)]
+
+
+def oidc_settings(settings: Mapping[str, Any]) -> OidcSettings | None:
+    """The single sign-on, if there is one."""
+    if settings["oidcIssuer"] is None:
+        return None
+    return OidcSettings(
+        issuer=settings["oidcIssuer"],
+        client_id=settings["oidcClientId"],
+        client_secret=settings["oidcClientSecret"],
+        name=settings["oidcName"],
+        scopes=settings["oidcScopes"],
+        administrators=tuple(settings["oidcAdministratorClaim"]),
+        trust_email=settings["oidcTrustEmail"],
+        only=settings["oidcOnly"],
+    )
 
 
 def file_limits(settings: Mapping[str, Any]) -> FileLimits:

@@ -1,5 +1,7 @@
 """`meeting apiserver` and `twistd meeting-apiserver`: the options, and the service made from them."""
 
+from urllib.parse import urlsplit
+
 from twisted.application.service import IService
 from twisted.python import usage
 
@@ -16,6 +18,14 @@ def email(text: str) -> str:
         return normal_email(text)
     except BadRequest:
         raise ValueError("write an address, for example ada@example.com") from None
+
+
+def claim(text: str) -> tuple[str, str]:
+    """`name=value`."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ValueError("write claim=value, for example groups=meeting-administrators")
+    return name.strip(), value.strip()
 
 
 class Options(DaemonOptions):
@@ -72,6 +82,24 @@ class Options(DaemonOptions):
             convert=email,
             repeatable=True,
         ),
+        Flag("oidcIssuer", "URL of an OpenID Connect provider that people sign in by", convert=shared.url),
+        Flag("oidcClientId", "the client id this hub has there"),
+        Flag("oidcClientSecret", "the client secret; without: a public client", secret=True),
+        Flag("oidcName", "what the sign-in page calls it", "single sign-on"),
+        Flag("oidcScopes", "the scopes that are asked for", "openid email profile"),
+        Flag(
+            "oidcAdministratorClaim",
+            "claim=value that makes an administrator as long as it is there, for example groups=meeting-administrators",
+            convert=claim,
+            repeatable=True,
+        ),
+        Flag(
+            "oidcTrustEmail",
+            "believe addresses that the provider does not call verified; only where nobody can choose theirs",
+            "false",
+            shared.boolean,
+        ),
+        Flag("oidcOnly", "no other way to sign in: no mailed codes, no passkeys", "false", shared.boolean),
         Flag("maxMinutesSize", "most that the minutes of one meeting may hold", "15MB", shared.size),
         Flag(
             "maxFileSize",
@@ -102,6 +130,7 @@ class Options(DaemonOptions):
             raise usage.UsageError("--mysqlAddress needs --mysqlUser")
         if self["databaseConnections"] < 1:
             raise usage.UsageError("--databaseConnections: write at least 1")
+        self._check_oidc()
         servers = len(self["mailServer"])
         for name in ("mailPort", "mailUsername", "mailPassword", "mailFrom"):
             given = len(self[name])
@@ -121,6 +150,19 @@ class Options(DaemonOptions):
         for address in self["mailFrom"]:
             if "@" not in address or any(not character.isprintable() for character in address):
                 raise usage.UsageError(f"--mailFrom {address!r}: write an address, for example meeting@example.com")
+
+    def _check_oidc(self) -> None:
+        if (self["oidcIssuer"] is None) != (self["oidcClientId"] is None):
+            raise usage.UsageError("--oidcIssuer and --oidcClientId belong together: give both or none")
+        if self["oidcIssuer"] is None:
+            if self["oidcOnly"] or self["oidcClientSecret"] or self["oidcAdministratorClaim"]:
+                raise usage.UsageError("--oidcOnly, --oidcClientSecret and --oidcAdministratorClaim need --oidcIssuer")
+            return
+        issuer = urlsplit(self["oidcIssuer"])
+        if issuer.scheme != "https" and issuer.hostname not in ("localhost", "127.0.0.1", "::1"):
+            raise usage.UsageError("--oidcIssuer: write an https URL; what it says is who somebody is")
+        if "openid" not in self["oidcScopes"].split():
+            raise usage.UsageError("--oidcScopes: openid is needed among them")
 
 
 def makeService(options: Options) -> IService:

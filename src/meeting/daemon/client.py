@@ -104,15 +104,16 @@ async def exchange(
     authorization: str,
     *,
     body: bytes = b"",
+    content_type: str = "application/json",
     timeout: float = 10,
     largest: int = LARGEST_ANSWER,
 ) -> tuple[int, Headers, Any]:
-    """One request with a JSON body, or none: status, headers and decoded JSON (None when there is none).
+    """One request with a body, or none: status, headers and decoded JSON (None when there is none).
 
     `timeout` (seconds) covers everything from the connection to the last byte; `largest` is in bytes.
     Raises Unreachable.
     """
-    under_way = Deferred.fromCoroutine(_exchange(agent, method, url, authorization, body, largest))
+    under_way = Deferred.fromCoroutine(_exchange(agent, method, url, authorization, body, content_type, largest))
     late = clock.callLater(timeout, under_way.cancel)
     try:
         return await under_way
@@ -128,11 +129,13 @@ async def exchange(
 
 
 async def _exchange(
-    agent: IAgent, method: str, url: str, authorization: str, body: bytes, largest: int
+    agent: IAgent, method: str, url: str, authorization: str, body: bytes, content_type: str, largest: int
 ) -> tuple[int, Headers, Any]:
-    headers = Headers({"Authorization": [authorization], "User-Agent": ["meeting"]})
+    headers = Headers({"User-Agent": ["meeting"], "Accept": ["application/json"]})
+    if authorization:
+        headers.setRawHeaders("Authorization", [authorization])
     if body:
-        headers.setRawHeaders("Content-Type", ["application/json"])
+        headers.setRawHeaders("Content-Type", [content_type])
     response: IResponse = await agent.request(
         method.encode("ascii"), url.encode("ascii"), headers, _Body(body) if body else None
     )

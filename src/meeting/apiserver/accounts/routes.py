@@ -16,6 +16,9 @@ from meeting.daemon.web import Api, Call, Reply, Who
 EmailText = Annotated[str, Field(max_length=EMAIL_LENGTH + 10, examples=["ada@example.com"])]
 
 
+SignInMethod = Literal["code", "passkey", "oidc"]
+
+
 class CodeRequest(BaseModel):
     """Who wants a code."""
 
@@ -48,7 +51,7 @@ class ServerAnswer(BaseModel):
     name: str
     version: str
     demo: bool
-    sign_in_methods: list[Literal["code", "passkey", "oidc"]] = Field(description="by what people may sign in here")
+    sign_in_methods: list[SignInMethod] = Field(description="by what people may sign in here")
     oidc_name: str | None = Field(description="what the single sign-on is called, where there is one")
 
 

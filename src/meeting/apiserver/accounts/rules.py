@@ -26,6 +26,8 @@ NAME_LENGTH = 100
 #: The most passkeys of a person, and how long an authenticator may take to sign a challenge.
 PASSKEYS = 10
 CHALLENGE_LIFETIME = timedelta(minutes=5)
+#: How long someone may take at the single sign-on.
+ATTEMPT_LIFETIME = timedelta(minutes=15)
 
 #: What a picture of a person may be: bytes, points on each side, and the formats that every browser shows.
 PICTURE_SIZE = 512 << 10
@@ -99,6 +101,8 @@ CODES_PER_SOURCE = Limit("codes from a source", 30, timedelta(minutes=15))
 TRIES_PER_ADDRESS = Limit("tries for an address", 20, timedelta(hours=1))
 #: Sign-ins with a passkey begun, per source: every visit of the sign-in page begins one.
 CHALLENGES_PER_SOURCE = Limit("challenges from a source", 600, timedelta(minutes=15))
+#: Visits of the single sign-on begun, per source.
+ATTEMPTS_PER_SOURCE = Limit("single sign-ons from a source", 300, timedelta(minutes=15))
 #: Personal links that lead nowhere, per source.
 HANDLES_PER_SOURCE = Limit("personal links from a source", 60, timedelta(minutes=10))
 TRIES_PER_SOURCE = Limit("tries from a source", 100, timedelta(minutes=15))
@@ -154,6 +158,12 @@ def known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise BadRequest(f"{name[:64]!r} is not a time zone; one is called Europe/Berlin, for example.") from error
     return name
+
+
+def safe_next(path: str) -> str:
+    """A path of this server to go to; `/` for what leads elsewhere (`//host`, `/\\host`, a scheme)."""
+    fine = re.fullmatch(r"/(?![/\\])[!-~]*", path) is not None and "\\" not in path and len(path) <= 300
+    return path if fine else "/"
 
 
 def is_id(text: str) -> bool:

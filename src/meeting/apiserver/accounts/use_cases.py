@@ -23,7 +23,7 @@ from meeting.apiserver.accounts.tables import guest, oidc_attempt, passkey_chall
 from meeting.apiserver.database import Database, insert_new, upsert
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.schema import new_id, utc_now
-from meeting.daemon.errors import MeetingError, TooManyRequests
+from meeting.daemon.errors import Forbidden, MeetingError, TooManyRequests
 
 __all__ = ["NOBODY", "Accounts", "Caller", "Guest", "Person", "WrongCode", "appoint", "count", "people_by_id"]
 
@@ -34,6 +34,13 @@ class WrongCode(MeetingError):
     status = 401
     problem = "wrong-code"
     title = "This code is wrong or too old."
+
+
+class NoCodes(Forbidden):
+    """People sign in by the single sign-on alone."""
+
+    problem = "no-codes"
+    title = "Nobody signs in by a mailed code here; use the single sign-on."
 
 
 class Accounts:
@@ -49,10 +56,12 @@ class Accounts:
         *,
         allowed_domains: frozenset[str] = frozenset(),
         administrators: frozenset[str] = frozenset(),
+        codes: bool = True,
     ) -> None:
         """`key`: the secret's key of the purpose `sign-in-code`, under which codes are stored as HMACs.
 
         `administrators`: the addresses, as `rules.normal_email` writes them, of those who are made administrators.
+        `codes`: whether codes are mailed at all.
         """
         self._database = database
         self._clock = clock
@@ -61,14 +70,16 @@ class Accounts:
         self._key = key
         self._allowed_domains = allowed_domains
         self._administrators = administrators
+        self._codes = codes
 
     # -- signing in -------------------------------------------------------------------------------------------------
 
     async def request_code(self, address: str, source: str) -> timedelta:
         """Mail a new code to `address`; returns how long it is good. `source`: where the request comes from.
 
-        Raises TooManyRequests over the limits per address and per source.
+        Raises TooManyRequests over the limits per address and per source, NoCodes.
         """
+        self._check_codes()
         email = rules.normal_email(address)
         code = f"{secrets.randbelow(10**rules.CODE_DIGITS):0{rules.CODE_DIGITS}}"
         now = utc_now(self._clock)
@@ -107,8 +118,9 @@ class Accounts:
     async def sign_in(self, address: str, code: str, device: Device) -> tuple[Person, str]:
         """The person of `address` and the cookie of a new session, if `code` is the one that was mailed.
 
-        Raises WrongCode (with `attempts_left`), TooManyRequests after five wrong ones.
+        Raises WrongCode (with `attempts_left`), TooManyRequests after five wrong ones, NoCodes.
         """
+        self._check_codes()
         email = rules.normal_email(address)
         now = utc_now(self._clock)
         fresh_person = new_id(now)
@@ -159,6 +171,10 @@ class Accounts:
     async def sweep(self) -> None:
         """Forget what is over: codes, sessions, challenges, counters."""
         await self._database.run(_sweep, utc_now(self._clock))
+
+    def _check_codes(self) -> None:
+        if not self._codes:
+            raise NoCodes()
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._key, text.encode(), "sha256")
