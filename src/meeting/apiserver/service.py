@@ -24,15 +24,23 @@ from meeting.apiserver.accounts.profile import Profiles
 from meeting.apiserver.accounts.sessions import Sessions
 from meeting.apiserver.accounts.single_sign_on import SingleSignOn
 from meeting.apiserver.accounts.use_cases import Accounts, appoint
+from meeting.apiserver.admin import routes as admin_routes
+from meeting.apiserver.admin.retention import Sweeper
+from meeting.apiserver.admin.use_cases import Administration
+from meeting.apiserver.admin.witness import Witness
 from meeting.apiserver.allocation import routes as daemon_routes
 from meeting.apiserver.allocation.checks import Probe
 from meeting.apiserver.allocation.external import ExternalAllocator
 from meeting.apiserver.allocation.use_cases import Allocation
+from meeting.apiserver.audit.use_cases import Audit
 from meeting.apiserver.chat import routes as chat_routes
 from meeting.apiserver.chat.use_cases import Chat
 from meeting.apiserver.database import Database, Threads, access, database_url
 from meeting.apiserver.errands import Errands, Rounds
 from meeting.apiserver.events import Events
+from meeting.apiserver.hooks.reach import guarded_agent
+from meeting.apiserver.hooks.sender import HookSender
+from meeting.apiserver.hooks.use_cases import Hooks
 from meeting.apiserver.idempotency.use_cases import Idempotency
 from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail import routes as mail_routes
@@ -58,6 +66,8 @@ from meeting.apiserver.minutes.rules import FileLimits
 from meeting.apiserver.minutes.use_cases import Minutes
 from meeting.apiserver.minutes.websocket import SocketLimits
 from meeting.apiserver.schema import utc_now
+from meeting.apiserver.settings.use_cases import INTERVAL as SETTINGS_INTERVAL
+from meeting.apiserver.settings.use_cases import Settings
 from meeting.apiserver.static import WebClient
 from meeting.apiserver.tokens import routes as token_routes
 from meeting.apiserver.tokens.use_cases import Tokens
@@ -69,12 +79,13 @@ from meeting.daemon.web import Api, Call, Reply, Tree, Who
 #: Seconds between two looks for rooms whose server died, and between two sweeps of what is over.
 PRESENCE_INTERVAL = 5.0
 SWEEP_INTERVAL = 3600.0
+#: The hours (UTC) in which what is over its time is removed, and seconds between two looks at the clock.
+RETENTION_HOURS = range(1, 5)
+RETENTION_INTERVAL = 600.0
 #: Seconds between two looks for servers that have to be asked for again.
 RESERVATION_INTERVAL = 5.0
 #: Seconds between two looks for events that everybody has read.
 PRUNE_INTERVAL = 60.0
-#: How long the queue remembers a mail that was sent.
-MAIL_MEMORY = timedelta(days=30)
 
 
 class ApiServer(MultiService):
@@ -94,6 +105,7 @@ class ApiServer(MultiService):
     ) -> None:
         """`settings` as `tap.Options` has them. `agent` and `threads` are for tests; nothing else differs there."""
         super().__init__()
+        hook_agent = agent
         clock = IReactorTime(reactor)
         secret = Secret(settings["secret"])
         agent = agent or agent_for(reactor, settings["ca"])
@@ -107,6 +119,7 @@ class ApiServer(MultiService):
         async def prepare(database: Database) -> None:
             await migrate(database, clock)
             await database.transact(appoint, administrators)
+            await decisions.load(database)
 
         self.database = Database(
             database_url(settings),
@@ -120,6 +133,15 @@ class ApiServer(MultiService):
         errands = Errands()
         events = Events(self.database, clock)
         leases = Leases(self.database, clock)
+        decisions = Settings(self.database, clock, locked_settings(settings))
+        audit = Audit(self.database, clock)
+        hooks = Hooks(self.database, clock, secret.key("webhook"), settings["webhookNetwork"])
+        hook_sender = HookSender(
+            self.database,
+            clock,
+            hook_agent or guarded_agent(reactor, settings["ca"], settings["webhookNetwork"]),
+            hooks,
+        )
 
         # The subjects, each on those before it.
         transports = [
@@ -135,7 +157,10 @@ class ApiServer(MultiService):
         mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
         sessions = Sessions(self.database, clock, secret.key("sign-in-code"))
         profiles = Profiles(self.database, clock)
-        domains = frozenset(domain.lower().lstrip("@") for domain in settings["allowedDomain"])
+
+        def domains() -> frozenset[str]:
+            return frozenset(decisions.current.allowed_domains)
+
         party = relying_party(origin_of(public_url))
         single = oidc_settings(settings)
         sign_in_methods: list[people_routes.SignInMethod] = ["code"]
@@ -202,7 +227,10 @@ class ApiServer(MultiService):
             meetings,
             token_lifetime=timedelta(seconds=settings["tokenLifetime"]),
         )
-        recorded = not settings["noAttendance"]
+
+        def recorded() -> bool:
+            return decisions.current.attendance
+
         presence = Presence(self.database, clock, recorded=recorded)
         alignment = Alignment(self.database, clock, rooms, errands)
         moderation = Moderation(self.database, clock, meetings, rooms, alignment)
@@ -214,11 +242,18 @@ class ApiServer(MultiService):
         chat = Chat(self.database, clock)
         minutes = Minutes(self.database, clock)
         live_minutes = LiveMinutes(minutes, events, leases, clock, MinutesLimits(document=settings["maxMinutesSize"]))
-        files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings))
+        files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings), agent)
 
         # Their HTTP face.
         callers = Callers(sessions, public_url, of_token=tokens.caller)
-        api = Api("meeting", release, gate=callers, once=idempotency, reactor=reactor)
+        api = Api(
+            "meeting",
+            release,
+            gate=callers,
+            once=idempotency,
+            witness=Witness(audit, self.database).hear,
+            reactor=reactor,
+        )
         server = people_routes.ServerAnswer(
             name="meeting",
             version=release,
@@ -245,6 +280,11 @@ class ApiServer(MultiService):
         webhooks.add_routes(api, presence, arrived, secret.token_key, clock)
         if settings["demo"]:
             mail_routes.add_routes(api, mail)
+        administration = Administration(self.database, clock, audit, meetings, mail.wake)
+        sweeper = Sweeper(self.database, clock, decisions, audit, files.remove)
+        admin_routes.add_routes(
+            api, admin_routes.Parts(administration, audit, decisions, sweeper, hooks, hook_sender.wake, meetings)
+        )
         _add_openapi(api)
         self.api = api
         health = health_resource(self.readiness)
@@ -269,8 +309,8 @@ class ApiServer(MultiService):
             await idempotency.sweep()
             await allocation.sweep()
             await joining.sweep()
-            await mail.sweep(utc_now(clock) - MAIL_MEMORY)
             await leases.sweep()
+            await hooks.sweep()
 
         # Once, whichever replica does it; the rest is shorter than the round, so that each round is somebody's.
         async def sweep_once() -> None:
@@ -279,13 +319,21 @@ class ApiServer(MultiService):
         async def prune_once() -> None:
             await leases.do("events", events.prune, rest=timedelta(seconds=PRUNE_INTERVAL * 0.9))
 
+        # At night, by UTC; the rest is longer than the night.
+        async def retain_once() -> None:
+            if utc_now(clock).hour in RETENTION_HOURS:
+                await leases.do("retention", sweeper.sweep, rest=timedelta(hours=12), length=timedelta(minutes=10))
+
         for service in (
             events,
             sender,
+            hook_sender,
             errands,
+            Rounds("settings", clock, SETTINGS_INTERVAL, decisions.refresh),
             live_minutes,
             Rounds("reservations", clock, RESERVATION_INTERVAL, allocation.reservations.work),
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
+            Rounds("retention", clock, RETENTION_INTERVAL, retain_once),
             Rounds("sweep", clock, SWEEP_INTERVAL, sweep_once),
             Rounds("pruning events", clock, PRUNE_INTERVAL, prune_once),
         ):
@@ -307,6 +355,16 @@ class ApiServer(MultiService):
     async def _stop(self) -> None:
         await super().stopService()
         await self.database.stopService()
+
+
+def locked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the hub that flags decide."""
+    locked: dict[str, Any] = {}
+    if settings["allowedDomain"]:
+        locked["allowed_domains"] = settings["allowedDomain"]
+    if settings["noAttendance"]:
+        locked["attendance"] = False
+    return locked
 
 
 def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:

@@ -100,6 +100,12 @@ class Options(DaemonOptions):
             shared.boolean,
         ),
         Flag("oidcOnly", "no other way to sign in: no mailed codes, no passkeys", "false", shared.boolean),
+        Flag(
+            "webhookNetwork",
+            "a private network that webhooks may reach, for example 10.0.0.0/8; without: public addresses only",
+            convert=shared.network,
+            repeatable=True,
+        ),
         Flag("maxMinutesSize", "most that the minutes of one meeting may hold", "15MB", shared.size),
         Flag(
             "maxFileSize",

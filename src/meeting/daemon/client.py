@@ -48,6 +48,21 @@ def agent_for(reactor: Any, ca_files: Sequence[Path | str] = ()) -> IAgent:
     return Agent(reactor, contextFactory=_Policy(ca_files), connectTimeout=10, pool=pool)
 
 
+def trusting(ca_files: Sequence[Path | str] = ()) -> IPolicyForHTTPS:
+    """The same trust, for an agent that is made in another way."""
+    return _Policy(ca_files)
+
+
+def body_of(data: bytes) -> IBodyProducer:
+    """What an agent sends as a body, from bytes that are in memory already."""
+    return _Body(data)
+
+
+def discard(response: IResponse) -> None:
+    """Let an answer's body go, where only the status counts."""
+    response.deliverBody(_Unread())
+
+
 def tls_for(hostname: str, ca_files: Sequence[Path | str] = ()) -> IOpenSSLClientConnectionCreator:
     """The same trust for a connection that is not HTTP: what `wrapClientTLS` takes."""
     return optionsForClientTLS(hostname, trustRoot=_Roots(ca_files))
@@ -169,6 +184,14 @@ class _Roots:
                 context.load_verify_locations(file)
             except SSL.Error:
                 raise ConfigurationError(f"--ca {file}: is not readable as certificates (PEM)") from None
+
+
+class _Unread(TwistedProtocol):
+    """Closes the connection instead of reading."""
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.loseConnection()
 
 
 @implementer(IBodyProducer)

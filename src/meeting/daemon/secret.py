@@ -23,7 +23,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from meeting.daemon.errors import BadSignature, ConfigurationError, Gone, MeetingError
 
 Purpose = Literal[
-    "access-token", "daemon-request", "turn-credential", "file-link", "sign-in-code", "idempotency", "guest-source"
+    "access-token",
+    "daemon-request",
+    "turn-credential",
+    "file-link",
+    "sign-in-code",
+    "idempotency",
+    "guest-source",
+    "webhook",
 ]
 
 ISSUER = "meeting"

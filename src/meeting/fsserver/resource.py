@@ -1,4 +1,4 @@
-"""`/objects/<id>`: the HTTP face of uploads and downloads."""
+"""`/objects/<id>`: the HTTP face of uploads, downloads and removals."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from twisted.web.server import NOT_DONE_YET
 from meeting.daemon.errors import MeetingError, NotFound
 from meeting.daemon.observe import Metrics
 from meeting.fsserver.downloads import DownloadLimits, Downloads, Sending
+from meeting.fsserver.removals import Removals
 from meeting.fsserver.uploads import Upload, Uploads
 
 _PATH = re.compile(rb"/objects/([0-9a-f]{32})")
-_METHODS = "PUT, GET, HEAD, OPTIONS"
+_METHODS = "PUT, GET, HEAD, DELETE, OPTIONS"
 
 
 class MethodNotAllowed(MeetingError):
@@ -30,7 +31,7 @@ class MethodNotAllowed(MeetingError):
 
     status = 405
     problem = "method-not-allowed"
-    title = "Files can be uploaded and downloaded, nothing else."
+    title = "Files can be uploaded, downloaded and removed, nothing else."
 
 
 class ObjectsResource(Resource):
@@ -43,6 +44,7 @@ class ObjectsResource(Resource):
         self,
         uploads: Uploads,
         downloads: Downloads,
+        removals: Removals,
         clock: IReactorTime,
         origins: Collection[str],
         limits: DownloadLimits,
@@ -52,6 +54,7 @@ class ObjectsResource(Resource):
         super().__init__()
         self._uploads = uploads
         self._downloads = downloads
+        self._removals = removals
         self._clock = clock
         self._origins = frozenset(origins)
         self._limits = limits
@@ -77,6 +80,8 @@ class ObjectsResource(Resource):
             answer = self._answer_upload(request)
         elif request.method in (b"GET", b"HEAD"):
             answer = self._answer_download(request)
+        elif request.method == b"DELETE":
+            answer = self._answer_removal(request)
         else:
             raise MethodNotAllowed(headers={"Allow": _METHODS})
         finished = request.notifyFinish().addErrback(lambda failure: None)
@@ -133,6 +138,13 @@ class ObjectsResource(Resource):
                 request.finish()
         finally:
             download.stored.close()
+
+    async def _answer_removal(self, request: Any) -> None:
+        path, id = _address(request)
+        await self._removals.remove(path, id, _query(request))
+        if not _is_gone(request):
+            request.setResponseCode(204)
+            request.finish()
 
     def _failed(self, failure: Failure, request: Any) -> None:
         if _is_gone(request):

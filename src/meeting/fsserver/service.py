@@ -20,6 +20,7 @@ from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
 from meeting.daemon.site import Tree
 from meeting.fsserver.downloads import DownloadLimits, Downloads
+from meeting.fsserver.removals import Removals
 from meeting.fsserver.resource import ObjectsResource
 from meeting.fsserver.stores.directory import DirectoryStore
 from meeting.fsserver.stores.interface import NoSpace
@@ -59,10 +60,12 @@ class FsServer(MultiService):
         self._uploads = Uploads(self._store, secret, clock, clock.seconds, upload_limits)
         downloads = Downloads(self._store, secret, clock.seconds, download_limits)
 
+        removals = Removals(self._store, secret, clock.seconds)
+
         # Its HTTP face.
         origins = {origin_of(url) for url in (settings["apiserver"], *settings["webOrigin"])}
         metrics = Metrics()
-        objects = ObjectsResource(self._uploads, downloads, clock, origins, download_limits, metrics)
+        objects = ObjectsResource(self._uploads, downloads, removals, clock, origins, download_limits, metrics)
         health = health_resource(self.readiness)
         self.resource = Tree({b"objects": objects, b"healthz": health, b"readyz": health})
         self.status = status_resource(metrics, self.readiness, self.state, certificate, clock)

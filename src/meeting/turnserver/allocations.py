@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from meeting.daemon.networks import IP
 from meeting.dataplane.errors import LimitReached
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation
 from meeting.dataplane.values import RelayClient
 from meeting.stun import Address, AttributeType, Class, ErrorCode, Malformed, Message, Method, encode_xor_address
 from meeting.stun.addresses import IPV4, IPV6
 from meeting.turnserver.authentication import Authentication, Caller
-from meeting.turnserver.peers import IP, Peers
+from meeting.turnserver.peers import Peers
 from meeting.turnserver.quotas import Ledger, Quotas
 from meeting.turnserver.refused import Refused
 

@@ -11,6 +11,7 @@ from twisted.application.service import MultiService
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.daemon.client import agent_for
+from meeting.daemon.networks import IP
 from meeting.daemon.observe import Metrics, Readiness, status_resource
 from meeting.daemon.options import HostPort
 from meeting.daemon.registration import Heartbeat, HeartbeatAnswer, Registration, new_instance
@@ -21,7 +22,7 @@ from meeting.turnserver.allocations import CHANNELS, OLD_CHANNELS, Allocations
 from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.listeners import RelayPorts, Requests
 from meeting.turnserver.metrics import TurnMetrics
-from meeting.turnserver.peers import IP, Peers
+from meeting.turnserver.peers import Peers
 from meeting.turnserver.quotas import Quotas
 from meeting.turnserver.tap import Options
 

@@ -50,6 +50,24 @@ async def test_a_part_becomes_an_object_once(tmp_path: Path) -> None:
 
 
 @deadline(20)
+async def test_what_is_removed_is_gone_and_who_reads_it_reads_on(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    try:
+        part = store.begin()
+        await part.write(b"one file")
+        await part.commit(ID)
+        stored = await store.open(ID)
+        assert stored is not None
+        await store.remove(ID)
+        await store.remove(ID)
+        assert await store.open(ID) is None
+        assert await stored.read(0, 100) == b"one file"
+        stored.close()
+    finally:
+        store.stopService()
+
+
+@deadline(20)
 async def test_old_parts_are_swept_and_young_ones_stay(tmp_path: Path) -> None:
     store = opened(tmp_path)
     try:

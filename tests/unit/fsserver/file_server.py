@@ -11,6 +11,7 @@ from meeting.daemon.observe import Metrics
 from meeting.daemon.secret import Secret, sign_file_link
 from meeting.daemon.web import site
 from meeting.fsserver.downloads import DownloadLimits, Downloads
+from meeting.fsserver.removals import Removals
 from meeting.fsserver.resource import ObjectsResource
 from meeting.fsserver.uploads import UploadLimits, Uploads
 from tests.support.http import Answer, Connection
@@ -42,7 +43,8 @@ class FileServer:
         self.store = MemoryStore()
         self.uploads = Uploads(self.store, self.secret, self.clock, self.clock.seconds, uploads or UploadLimits())
         answers = Downloads(self.store, self.secret, self.clock.seconds, downloads)
-        self.resource = ObjectsResource(self.uploads, answers, self.clock, {HUB}, downloads, Metrics())
+        removals = Removals(self.store, self.secret, self.clock.seconds)
+        self.resource = ObjectsResource(self.uploads, answers, removals, self.clock, {HUB}, downloads, Metrics())
         self.site = site(self.resource, self.clock, log_access=False)
 
     def connect(self) -> Connection:

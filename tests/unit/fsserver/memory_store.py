@@ -38,6 +38,9 @@ class MemoryStore:
         if size > self.free:
             raise NoSpace()
 
+    async def remove(self, id: str) -> None:
+        self.objects.pop(id, None)
+
     async def sweep(self, older_than: float) -> int:
         return 0
 

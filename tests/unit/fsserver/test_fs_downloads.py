@@ -178,3 +178,15 @@ def test_the_limit_of_pixels_is_an_option() -> None:
     server = FileServer(downloads=DownloadLimits(pixels=10))
     server.store.objects[ID] = png(4, 4)
     assert server.get().headers["Content-Type"] == "application/octet-stream"
+
+
+def test_a_file_is_removed_by_a_link_for_that_alone(server: FileServer) -> None:
+    for method in ("GET", "PUT"):
+        assert server.connect().request("DELETE", server.link(method)).status == 403
+    assert server.connect().request("DELETE", server.link("DELETE", expires=NOW - 1)).status == 410
+    assert server.get().status == 200
+    removed = server.connect().request("DELETE", server.link("DELETE"))
+    assert (removed.status, removed.body) == (204, b"")
+    assert server.get().status == 404
+    # Whoever asks again, because the answer was lost, hears the same.
+    assert server.connect().request("DELETE", server.link("DELETE")).status == 204

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meeting.turnserver.peers import Peers, embedded, is_public
+from meeting.daemon.networks import embedded, is_public
+from meeting.turnserver.peers import Peers
 
 PRIVATE = [
     "0.0.0.0",

@@ -6,6 +6,7 @@ sign in, and the device asks for a finger or a PIN (user verification), so a fou
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -105,7 +106,12 @@ class Passkeys:
     """Registering passkeys, and signing in with them."""
 
     def __init__(
-        self, database: Database, clock: IReactorTime, sessions: Sessions, party: RelyingParty, domains: frozenset[str]
+        self,
+        database: Database,
+        clock: IReactorTime,
+        sessions: Sessions,
+        party: RelyingParty,
+        domains: Callable[[], frozenset[str]],
     ) -> None:
         """`domains`: those whose people may sign in; none: all."""
         self._database = database
@@ -261,7 +267,7 @@ class Passkeys:
             someone = people.by_id(transaction, found.person_id)
             if not transaction.execute(change.values(**used)).rowcount or someone is None:
                 return None
-            if not rules.may_sign_in(someone.email, self._domains):
+            if not rules.may_sign_in(someone.email, self._domains()):
                 return None
             self._sessions.open_for_person(transaction, someone, now, device, cookie)
             return someone

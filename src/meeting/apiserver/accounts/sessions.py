@@ -14,7 +14,14 @@ from meeting.apiserver.accounts.rules import Device
 from meeting.apiserver.accounts.tables import guest, person, session
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.schema import new_id, utc_now
-from meeting.daemon.errors import NotFound
+from meeting.daemon.errors import Forbidden, NotFound
+
+
+class Blocked(Forbidden):
+    """An administrator has blocked this account."""
+
+    problem = "blocked"
+    title = "This account is blocked."
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,12 @@ class Sessions:
         self._key = key
 
     def open_for_person(self, transaction: Connection, who: Person, now: datetime, device: Device, cookie: str) -> None:
-        """A new session of a person who has just proved who they are. The one way to one, by whatever proof."""
+        """A new session of a person who has just proved who they are. The one way to one, by whatever proof.
+
+        Raises Blocked.
+        """
+        if transaction.execute(select(person.c.blocked_at).where(person.c.id == who.id)).scalar() is not None:
+            raise Blocked()
         self._open(transaction, cookie, now, device, person_id=who.id)
 
     def open_for_guest(self, transaction: Connection, who: Guest, now: datetime, cookie: str) -> None:
@@ -128,7 +140,7 @@ def _find(transaction: Connection, digest: bytes, now: datetime) -> tuple[Caller
                 guest, guest.c.id == session.c.guest_id
             )
         )
-        .where(session.c.cookie_hash == digest, session.c.expires_at > now)
+        .where(session.c.cookie_hash == digest, session.c.expires_at > now, person.c.blocked_at.is_(None))
     )
     row = transaction.execute(query).first()
     if row is None:

@@ -22,6 +22,11 @@ person = table(
     Column("handle", String(40), nullable=True, unique=True, index=True),
     #: Which picture they have, if they have one: the first digits of its digest.
     Column("picture", String(16), nullable=True),
+    #: Since when they may not sign in; and since when nothing of them is kept but that they were somebody.
+    Column("blocked_at", Moment, nullable=True),
+    Column("erased_at", Moment, nullable=True),
+    #: Written when another administrator loses the rights and this one stays (accounts/administration.py).
+    Column("vouched_at", Moment, nullable=True),
 )
 
 #: The picture of a person; apart from `person`, which is read with every request.

@@ -9,6 +9,7 @@ What takes a `transaction` runs inside that of whoever calls it.
 
 import hmac
 import secrets
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -54,7 +55,7 @@ class Accounts:
         sessions: Sessions,
         key: bytes,
         *,
-        allowed_domains: frozenset[str] = frozenset(),
+        allowed_domains: Callable[[], frozenset[str]] = frozenset,
         administrators: frozenset[str] = frozenset(),
         codes: bool = True,
     ) -> None:
@@ -89,7 +90,7 @@ class Accounts:
             now,
             wipe=True,
             expires_at=now + rules.CODE_LIFETIME,
-            discard=not rules.may_sign_in(email, self._allowed_domains),
+            discard=not rules.may_sign_in(email, self._allowed_domains()),
             code=code,
             minutes=rules.CODE_LIFETIME // timedelta(minutes=1),
         )
@@ -145,7 +146,7 @@ class Accounts:
                     return float((row.expires_at - now).total_seconds())
                 return 0
             assert row is not None
-            if not hmac.compare_digest(row.code_hash, given) or not rules.may_sign_in(email, self._allowed_domains):
+            if not hmac.compare_digest(row.code_hash, given) or not rules.may_sign_in(email, self._allowed_domains()):
                 return int(row.tries_left)
             transaction.execute(delete(sign_in_code).where(sign_in_code.c.email == email))
             someone = person_for(transaction, email, fresh_person, now, self._administrators)

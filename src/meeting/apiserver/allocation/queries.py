@@ -83,7 +83,17 @@ def all_servers(transaction: Connection) -> dict[tuple[str, str], Server]:
 
 def server_of(row: Row[Any]) -> Server:
     """A row of `server`."""
-    return Server(row.kind, row.address, row.url, row.instance, row.state, row.load, row.started_at, row.beat_at)
+    return Server(
+        row.kind,
+        row.address,
+        row.url,
+        row.instance,
+        row.state,
+        row.load,
+        row.started_at,
+        row.beat_at,
+        bool(row.drained),
+    )
 
 
 def lost_since(transaction: Connection, meeting_ids: Collection[str], now: datetime) -> dict[str, datetime]:

@@ -65,6 +65,8 @@ class Server:
     load: float
     started_at: datetime
     beat_at: datetime
+    #: An administrator has said that it gets no new meetings.
+    drained: bool = False
 
     def is_alive(self, now: datetime, interval: timedelta) -> bool:
         """Whether it has been heard within the last heartbeats."""
@@ -126,7 +128,9 @@ def absence(address: str, found: Server | None, now: datetime) -> NotServed | No
 
 def least_loaded(servers: Iterable[Server], kind: str, now: datetime, interval: timedelta) -> Server | None:
     """The ready server of a kind with the least load; ties by address."""
-    ready = [s for s in servers if s.kind == kind and s.state == "ready" and s.is_alive(now, interval)]
+    ready = [
+        s for s in servers if s.kind == kind and s.state == "ready" and not s.drained and s.is_alive(now, interval)
+    ]
     return min(ready, key=lambda s: (s.load, s.address), default=None)
 
 

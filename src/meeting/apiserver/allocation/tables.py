@@ -1,6 +1,6 @@
 """The servers that register with the hub, and which of them serve a meeting."""
 
-from sqlalchemy import Boolean, Column, Double, Integer, String, Text
+from sqlalchemy import Boolean, Column, Double, Integer, String, Text, false
 
 from meeting.apiserver.schema import Email, Id, Moment, table
 
@@ -20,6 +20,8 @@ server = table(
     #: When this instance was first heard.
     Column("started_at", Moment, nullable=False),
     Column("beat_at", Moment, nullable=False),
+    #: An administrator's word, which outlives the instance: it gets no new meetings.
+    Column("drained", Boolean(create_constraint=False), nullable=False, server_default=false()),
 )
 
 #: The servers of a meeting. A replica that wants to change them says which version it saw.

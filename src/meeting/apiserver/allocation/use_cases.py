@@ -281,7 +281,7 @@ def _sfuservers(transaction: Connection, now: datetime, interval: timedelta) -> 
         found.append(
             {
                 "address": each.address,
-                "state": each.state,
+                "state": "draining" if each.drained else each.state,
                 "alive": each.is_alive(now, interval),
                 "age": max(0.0, (now - each.started_at).total_seconds()),
                 "load": each.load,

@@ -1,7 +1,7 @@
 """Who was in a meeting, and when: a list and a table, for those who lead it."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from io import StringIO
@@ -46,7 +46,9 @@ class Attendee:
 class Attendances:
     """What `presence.py` wrote down, for reading."""
 
-    def __init__(self, database: Database, clock: IReactorTime, meetings: Meetings, *, recorded: bool) -> None:
+    def __init__(
+        self, database: Database, clock: IReactorTime, meetings: Meetings, *, recorded: Callable[[], bool]
+    ) -> None:
         """`recorded` False: this hub writes down nobody who has left."""
         self._database = database
         self._clock = clock
@@ -63,7 +65,7 @@ class Attendances:
         if place is None:
             raise SignInNeeded()
         roles.check(place.rights, Right.ATTENDANCE)
-        if not self.recorded:
+        if not self.recorded():
             return found, []
         return found, await self._database.read(_attendees, found.id, utc_now(self._clock))
 

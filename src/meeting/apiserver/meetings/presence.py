@@ -4,6 +4,7 @@ Reports (LiveKit's webhooks) may come late, twice, out of order, or not at all: 
 report is a fact that can be written down again; and what a server that died could not report is put right by `sweep`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,7 +32,7 @@ class Stay:
 class Presence:
     """Attendance, and whether a meeting is running."""
 
-    def __init__(self, database: Database, clock: IReactorTime, *, recorded: bool = True) -> None:
+    def __init__(self, database: Database, clock: IReactorTime, *, recorded: Callable[[], bool] = lambda: True) -> None:
         """`recorded` False: who has left is forgotten; that somebody was there is not."""
         self._database = database
         self._clock = clock
@@ -43,15 +44,15 @@ class Presence:
 
     async def left(self, stay: Stay, at: datetime) -> None:
         """Somebody has left the room."""
-        await self._database.run(_left, stay, self._not_later(at), self._recorded)
+        await self._database.run(_left, stay, self._not_later(at), self._recorded())
 
     async def emptied(self, meeting_id: str, at: datetime) -> None:
         """The room is closed."""
-        await self._database.run(_finished, meeting_id, self._not_later(at), self._recorded)
+        await self._database.run(_finished, meeting_id, self._not_later(at), self._recorded())
 
     async def sweep(self) -> None:
         """End the stays in rooms whose server has died or started anew."""
-        await self._database.run(_sweep, utc_now(self._clock), self._recorded)
+        await self._database.run(_sweep, utc_now(self._clock), self._recorded())
 
     def _not_later(self, at: datetime) -> datetime:
         """A server's clock may be ahead of ours."""

@@ -363,7 +363,7 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
     async def see_attendance(call: Call, code: str) -> AttendanceView:
         _, people = await attendances.of(await callers.caller(call), code, call.client_address)
         return AttendanceView(
-            recorded=attendances.recorded, people=[AttendeeAnswer.model_validate(each) for each in people]
+            recorded=attendances.recorded(), people=[AttendeeAnswer.model_validate(each) for each in people]
         )
 
     @api.route(

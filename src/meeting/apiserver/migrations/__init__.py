@@ -31,7 +31,19 @@ if TYPE_CHECKING:
 log = Logger()
 
 #: The modules whose tables make the schema; the migrations are written from them.
-SUBJECTS = ("accounts", "allocation", "chat", "idempotency", "mail", "meetings", "minutes", "tokens")
+SUBJECTS = (
+    "accounts",
+    "allocation",
+    "audit",
+    "chat",
+    "hooks",
+    "idempotency",
+    "mail",
+    "meetings",
+    "minutes",
+    "settings",
+    "tokens",
+)
 BESIDE_SUBJECTS = ("events", "leases")
 
 #: How long a holder of the guard may be silent before another takes over.

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.iweb import IAgent
 
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.allocation.use_cases import Allocation
@@ -17,12 +19,15 @@ from meeting.apiserver.minutes import rules
 from meeting.apiserver.minutes.rules import FileLimits, Usage
 from meeting.apiserver.minutes.tables import file
 from meeting.apiserver.schema import new_id, utc_now
+from meeting.daemon.client import discard
 from meeting.daemon.errors import Forbidden, NotFound
 from meeting.daemon.secret import Secret, sign_file_link
 
 #: How long a permit to upload, and a link to download, are good.
 PERMIT_LIFETIME = timedelta(hours=1)
 LINK_LIFETIME = timedelta(minutes=5)
+#: Seconds that an fsserver has to remove one.
+REMOVAL_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class _Kept:
 class Files:
     """The files of all meetings."""
 
+    log = Logger()
+
     def __init__(
         self,
         database: Database,
@@ -57,6 +64,7 @@ class Files:
         allocation: Allocation,
         meetings: Meetings,
         limits: FileLimits,
+        agent: IAgent,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -64,6 +72,7 @@ class Files:
         self._allocation = allocation
         self._meetings = meetings
         self._limits = limits
+        self._agent = agent
 
     async def announce(self, visit: Visit, name: str, type: str, size: int) -> Permit:
         """Reserve a place for a file and permit its upload.
@@ -103,6 +112,25 @@ class Files:
         server = await self._allocation.endpoint("fs", found.address)
         expires_at = utc_now(self._clock) + LINK_LIFETIME
         return self._link(server.url, "GET", id, found.meeting_id, expires_at, name=found.name)
+
+    async def remove(self, id: str, meeting_id: str, address: str) -> bool:
+        """Have the fsserver forget the bytes of a file; says whether they are gone. The row stays."""
+        server = await self._allocation.endpoint("fs", address)
+        link = self._link(server.url, "DELETE", id, meeting_id, utc_now(self._clock) + LINK_LIFETIME)
+        request = self._agent.request(b"DELETE", link.encode("ascii"))
+        late = self._clock.callLater(REMOVAL_TIMEOUT, request.cancel)
+        try:
+            response = await request
+        except Exception as error:  # whatever the network has in store
+            self.log.warn("file {id} could not be removed: {error}", id=id, error=type(error).__name__)
+            return False
+        finally:
+            if late.active():
+                late.cancel()
+        discard(response)
+        if response.code not in (204, 404):
+            self.log.warn("file {id} could not be removed: HTTP {status}", id=id, status=response.code)
+        return bool(response.code in (204, 404))
 
     def _link(
         self,

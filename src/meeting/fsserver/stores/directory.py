@@ -75,6 +75,10 @@ class DirectoryStore(Service):
         if free - size < self._free_space:
             raise NoSpace()
 
+    async def remove(self, id: str) -> None:
+        """IStore.remove"""
+        await self.run(self._remove, id)
+
     async def sweep(self, older_than: float) -> int:
         """IStore.sweep"""
         return await self.run(self._sweep, older_than)
@@ -105,6 +109,12 @@ class DirectoryStore(Service):
         except FileNotFoundError:
             return None
         return _Stored(self, descriptor, os.fstat(descriptor).st_size)
+
+    def _remove(self, id: str) -> None:
+        path = self._path(id)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync_folder(path.parent)
 
     def _sweep(self, older_than: float) -> int:
         # The clock of the file system is compared with itself.

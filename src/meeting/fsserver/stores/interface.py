@@ -34,6 +34,9 @@ class IStore(Interface):
     def check_space(size: int) -> None:
         """:raise NoSpace: `size` more bytes do not fit, or would leave less than the floor."""
 
+    def remove(id: str) -> Any:
+        """Await: there is no such object any more, also after a power cut. Whoever reads it just now reads on."""
+
     def sweep(older_than: float) -> Any:
         """Await: how many parts that nobody has touched for `older_than` seconds were removed."""
 

@@ -1,0 +1,1 @@
+"""What administrators decide for the whole hub, kept in the database and known to every replica."""

@@ -1,0 +1,23 @@
+"""Tables for spreadsheets: CSV (RFC 4180) that a spreadsheet program shows as it is."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+#: What makes a cell a formula in the programs that people open such files with.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """The file's bytes: UTF-8 with a byte order mark, as Excel wants it; texts that would be formulas are quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
