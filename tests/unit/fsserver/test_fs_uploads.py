@@ -241,7 +241,7 @@ def test_a_page_of_the_hub_may_ask_first(server: FileServer) -> None:
 
 def test_other_methods_and_addresses_are_not_there(server: FileServer) -> None:
     assert server.connect().request("POST", f"/objects/{ID}", b"x").status == 405
-    assert server.connect().request("DELETE", f"/objects/{ID}").status == 405
+    assert server.connect().request("DELETE", f"/objects/{ID}").status == 403
     assert server.connect().request("PUT", "/objects/../etc/passwd", b"x").status == 404
     assert server.connect().request("GET", "/objects/" + "g" * 32).status == 404
 

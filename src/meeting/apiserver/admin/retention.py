@@ -94,8 +94,8 @@ class Sweeper:
         """How many rows of each kind a sweep would remove now, by these rules."""
         return await self._database.read(_count, self._limits(retention), utc_now(self._clock))
 
-    async def sweep(self) -> dict[str, int]:
-        """Remove what is over its time; returns how many rows of each kind. What was removed is in the audit log."""
+    async def sweep(self) -> None:
+        """Remove what is over its time. How many rows of each kind that were is in the audit log."""
         now = utc_now(self._clock)
         removed: dict[str, int] = {}
         for kind, before in self._limits(self._settings.current.retention).items():
@@ -111,7 +111,6 @@ class Sweeper:
         counts = {kind: count for kind, count in removed.items() if count}
         if counts:
             await self._audit.record(Entry("retention.sweep", Origin(HUB), details={"removed": counts}))
-        return removed
 
     def _limits(self, retention: Retention) -> dict[str, datetime]:
         """From before when each kind is removed; kinds that are kept for ever are not in it."""
