@@ -24,6 +24,7 @@ from meeting.apiserver.meetings.rules import Kind, State
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.pages import Page, Slice
 from meeting.apiserver.schema import utc_now
+from meeting.apiserver.tokens.use_cases import revoke_all
 from meeting.daemon.errors import BadRequest, Conflict
 
 T = TypeVar("T")
@@ -116,9 +117,14 @@ class Administration:
         )
 
     async def block(self, origin: Origin, id: str) -> Account:
-        """End someone's sessions and let them sign in no more. Raises NotFound, IsAdministrator."""
+        """End someone's sessions and tokens and let them sign in no more. Raises NotFound, IsAdministrator."""
         now = utc_now(self._clock)
-        return await self._for_person("person.block", origin, id, lambda tx: people.block(tx, id, now))
+
+        def block(transaction: Connection) -> bool:
+            revoke_all(transaction, id)
+            return people.block(transaction, id, now)
+
+        return await self._for_person("person.block", origin, id, block)
 
     async def unblock(self, origin: Origin, id: str) -> Account:
         """Let someone sign in again. Raises NotFound, Conflict."""
