@@ -283,7 +283,7 @@ class ApiServer(MultiService):
         administration = Administration(self.database, clock, audit, meetings, mail.wake)
         sweeper = Sweeper(self.database, clock, decisions, audit, files.remove)
         admin_routes.add_routes(
-            api, admin_routes.Parts(administration, audit, decisions, sweeper, hooks, hook_sender.wake, meetings)
+            api, admin_routes.Parts(administration, audit, decisions, sweeper, hooks, hook_sender.wake)
         )
         _add_openapi(api)
         self.api = api

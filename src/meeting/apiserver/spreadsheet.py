@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 
 #: What makes a cell a formula in the programs that people open such files with.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 
 
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
@@ -18,6 +18,6 @@ def csv_of(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and (value.lstrip().startswith(_FORMULA) or value[:1].isspace()):
         return f"'{value}"
     return "" if value is None else value

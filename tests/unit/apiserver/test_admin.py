@@ -159,7 +159,7 @@ def test_a_mail_is_shown_without_its_code_and_can_be_dropped(hub: Hub, ada: Brow
 
 def test_an_administrator_ends_somebody_elses_meeting(hub: Hub, ada: Browser) -> None:
     meeting = hub.sign_in(GRACE).schedule()
-    assert ada.post(f"/api/v1/admin/meetings/{meeting['code']}/end").status == 204
+    assert ada.post(f"/api/v1/meetings/{meeting['code']}/end").status == 204
     assert ada.get(f"/api/v1/meetings/{meeting['code']}").json["state"] == "ended"
     entry = ada.get("/api/v1/admin/audit?word=meeting.end").json["entries"][0]
     assert entry["details"]["code"] == meeting["code"] and entry["actor"]["email"] == ADA

@@ -94,7 +94,7 @@ def test_a_logo_is_a_picture_and_lasts_under_its_own_address(make_hub: MakeHub) 
 
     def put(data: bytes, version: int) -> object:
         headers = {"Origin": "https://meet.example.com", "Cookie": f"meeting_session={ada.cookies['meeting_session']}"}
-        return hub.request("PUT", f"/api/v1/admin/logo/{version}", body=data, headers=headers)
+        return hub.request("PUT", f"/api/v1/admin/logo?version={version}", body=data, headers=headers)
 
     assert put(b"<svg onload=alert(1)>", 0).problem == "bad-request"  # type: ignore[attr-defined]
     assert put(PNG + bytes(300_000), 0).problem == "too-large"  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts import administration as people
 from meeting.apiserver.accounts.administration import Account
-from meeting.apiserver.accounts.use_cases import Person, people_by_id
+from meeting.apiserver.accounts.use_cases import Caller, Person, people_by_id
 from meeting.apiserver.admin import personal
 from meeting.apiserver.allocation import administration as servers
 from meeting.apiserver.allocation.administration import Registered
@@ -181,7 +181,7 @@ class Administration:
             if each.kind is Kind.SCHEDULED:
                 await self._meetings.cancel(owner, each.code)
             elif each.state is State.RUNNING:
-                await self._meetings.end(owner, each.code)
+                await self._meetings.end(Caller(person=owner), each.code)
 
     # -- servers, mails -----------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
 from meeting.apiserver.allocation.administration import servers_of, serving
-from meeting.apiserver.meetings.rules import Role
+from meeting.apiserver.meetings.roles import Role
 from meeting.apiserver.meetings.tables import attendance, meeting, member
 
 #: Live meetings that are listed.

@@ -1,10 +1,8 @@
 """Who was in a meeting, and when: a list and a table, for those who lead it."""
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import StringIO
 
 from sqlalchemy import Connection, select
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +16,7 @@ from meeting.apiserver.meetings.roles import Right
 from meeting.apiserver.meetings.tables import attendance
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.schema import utc_now
+from meeting.apiserver.spreadsheet import csv_of
 from meeting.daemon.errors import SignInNeeded
 
 #: Stays that one list shows, the latest; a weekly meeting of fifty has these after four years.
@@ -82,21 +81,21 @@ def length(stays: Iterable[Stay], now: datetime) -> timedelta:
 
 
 def as_csv(people: Sequence[Attendee]) -> bytes:
-    """A line for each stay (RFC 4180), in UTF-8 with the mark by which spreadsheets know it."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["Name", "E-mail", "Joined (UTC)", "Left (UTC)", "Minutes in all"])
-    for one in people:
-        for stay in one.stays:
-            left = "" if stay.left_at is None else _moment(stay.left_at)
-            cells = [harmless(one.name), harmless(one.email or ""), _moment(stay.joined_at), left]
-            writer.writerow([*cells, f"{one.seconds / 60:.1f}"])
-    return b"\xef\xbb\xbf" + text.getvalue().encode()
-
-
-def harmless(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula: people choose their names themselves."""
-    return f"'{cell}" if cell.lstrip().startswith(("=", "+", "-", "@")) or cell[:1].isspace() else cell
+    """A line for each stay."""
+    return csv_of(
+        ("Name", "E-mail", "Joined (UTC)", "Left (UTC)", "Minutes in all"),
+        (
+            (
+                one.name,
+                one.email,
+                _moment(stay.joined_at),
+                None if stay.left_at is None else _moment(stay.left_at),
+                f"{one.seconds / 60:.1f}",
+            )
+            for one in people
+            for stay in one.stays
+        ),
+    )
 
 
 def _moment(moment: datetime) -> str:

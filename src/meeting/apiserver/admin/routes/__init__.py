@@ -8,7 +8,6 @@ from meeting.apiserver.admin.routes import audit, hooks, people, settings, syste
 from meeting.apiserver.admin.use_cases import Administration
 from meeting.apiserver.audit.use_cases import Audit
 from meeting.apiserver.hooks.use_cases import Hooks
-from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.settings.use_cases import Settings
 from meeting.daemon.web import Api
 
@@ -23,12 +22,11 @@ class Parts:
     sweeper: Sweeper
     hooks: Hooks
     wake_hooks: Callable[[], None]
-    meetings: Meetings
 
 
 def add_routes(api: Api, parts: Parts) -> None:
     """Declare the routes of administrators, and of the brand, which everybody sees."""
-    system.add_routes(api, parts.administration, parts.meetings)
+    system.add_routes(api, parts.administration)
     people.add_routes(api, parts.administration)
     audit.add_routes(api, parts.administration)
     settings.add_routes(api, parts.settings, parts.sweeper, parts.audit)

@@ -31,6 +31,12 @@ class SettingsChange(BaseModel):
     values: dict[str, Any] = Field(description="members of `values` in the answer", max_length=50)
 
 
+class LogoQuery(BaseModel):
+    """To which settings the logo is added."""
+
+    version: int = Field(ge=0, description="of the settings that the change is made to")
+
+
 class BrandAnswer(BaseModel):
     """How the server shows itself."""
 
@@ -88,18 +94,19 @@ def add_routes(api: Api, settings: Settings, sweeper: Sweeper, audit: Audit) -> 
 
     @api.route(
         "PUT",
-        "/api/v1/admin/logo/<int:version>",
+        "/api/v1/admin/logo",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="settings.logo",
+        query=LogoQuery,
         answer=SettingsAnswer,
-        summary="Make a picture the logo: the body is a PNG, JPEG or WebP. `version` is that of the settings.",
+        summary="Make a picture the logo: the body is a PNG, JPEG or WebP.",
         errors=(*ERRORS, BadRequest, TooLarge, ChangedMeanwhile),
         tags=TAGS,
     )
-    async def admin_set_logo(call: Call, version: int) -> SettingsAnswer:
+    async def admin_set_logo(call: Call, query: LogoQuery) -> SettingsAnswer:
         data = call.request.content.read(LOGO_SIZE + 1)
-        await settings.set_logo(data, version, call.caller.person.id, _also(call, "settings.logo"))
+        await settings.set_logo(data, query.version, call.caller.person.id, _also(call, "settings.logo"))
         return _settings(settings)
 
     @api.route(

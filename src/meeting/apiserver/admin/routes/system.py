@@ -1,4 +1,4 @@
-"""/api/v1/admin/overview, servers, meetings, mails, usage."""
+"""/api/v1/admin/overview, servers, mails, usage."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,8 +9,6 @@ from meeting.apiserver.admin.use_cases import Administration
 from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.mail.administration import Queued
 from meeting.apiserver.meetings.administration import Usage
-from meeting.apiserver.meetings.rules import MeetingOver
-from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.apiserver.spreadsheet import csv_of
@@ -117,7 +115,7 @@ class UsageAnswer(Answer):
     servers: dict[str, int] = Field(description="participant minutes by sfuserver")
 
 
-def add_routes(api: Api, administration: Administration, meetings: Meetings) -> None:
+def add_routes(api: Api, administration: Administration) -> None:
     """Declare them."""
 
     @api.route(
@@ -147,22 +145,6 @@ def add_routes(api: Api, administration: Administration, meetings: Meetings) -> 
     )
     async def admin_drain_server(call: Call, body: DrainRequest) -> Reply:
         await administration.drain(origin_of(call), body.kind, body.address, body.drained)
-        return Reply(204)
-
-    @api.route(
-        "POST",
-        "/api/v1/admin/meetings/<code>/end",
-        callers=Who.ADMINISTRATOR,
-        scope="admin:write",
-        audit="meeting.end",
-        status=204,
-        summary="End a meeting for all.",
-        errors=(*ERRORS, NotFound, MeetingOver),
-        tags=TAGS,
-    )
-    async def admin_end_meeting(call: Call, code: str) -> Reply:
-        found = await meetings.find(code, call.client_address)
-        await meetings.end(found.owner, code)
         return Reply(204)
 
     @api.route(
