@@ -6,6 +6,7 @@ cookie, so that nobody can be signed in as somebody else by a link they were sen
 
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -36,7 +37,7 @@ class SingleSignOn:
         provider: Provider,
         settings: OidcSettings,
         *,
-        domains: frozenset[str],
+        domains: Callable[[], frozenset[str]],
         administrators: frozenset[str],
     ) -> None:
         """`domains`: those whose people may sign in, none: all; `administrators`: addresses, as Accounts has them."""
@@ -103,7 +104,7 @@ class SingleSignOn:
         # Some providers write booleans as text.
         if claims.get("email_verified") not in (True, "true") and not self._settings.trust_email:
             raise OidcFailed("email-unverified", "The provider has not verified this e-mail address.")
-        if not rules.may_sign_in(email, self._domains):
+        if not rules.may_sign_in(email, self._domains()):
             raise OidcFailed("domain", "Addresses of this domain may not sign in here.")
         return email
 
