@@ -24,6 +24,8 @@ class Mailbox:
     def __init__(self, tls: ssl.SSLContext) -> None:
         self.passwords: set[str] = set()
         self._mails: list[tuple[str, str]] = []
+        self.ids: list[str] = []
+        """Message-IDs, oldest first: one that is there twice was sent twice."""
         self._lock = Lock()
         self._controller = Controller(
             self,
@@ -47,6 +49,7 @@ class Mailbox:
         body = message.get_body(("plain",))
         text = "\n".join(body.get_content().splitlines()) if body else ""
         with self._lock:
+            self.ids.append(str(message["Message-ID"]))
             self._mails.extend((recipient, text) for recipient in envelope.rcpt_tos)
         return "250 kept"
 

@@ -72,7 +72,7 @@ class MariaDb:
                 "--innodb-flush-log-at-trx-commit=0",  # nobody pulls the plug of a test
                 "--innodb-lock-wait-timeout=5",
             ],
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
         self._wait()
         with self.connect("root", "") as connection, connection.cursor() as cursor:
@@ -109,6 +109,6 @@ class MariaDb:
             sleep(0.05)  # between two looks; the deadline is above
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A test run that is killed leaves no server behind (prctl(2))."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -131,7 +131,7 @@ class MinutesSocket(WebSocketServerProtocol):
 
     def send(self, frame: bytes) -> None:
         """Connection.send"""
-        if self._is_over:
+        if self._is_over or self.state != self.STATE_OPEN:  # the client is saying good-bye; onClose comes
             return
         if self._is_paused:
             self._held.append(frame)
@@ -157,7 +157,7 @@ class MinutesSocket(WebSocketServerProtocol):
     def resumeProducing(self) -> None:
         """IPushProducer.resumeProducing"""
         self._is_paused = False
-        while self._held and not self._is_paused:
+        while self._held and not self._is_paused and self.state == self.STATE_OPEN:
             frame = self._held.pop(0)
             self._size -= len(frame)
             self.sendMessage(frame, isBinary=True)
