@@ -17,7 +17,7 @@ from twisted.web.resource import IResource
 
 from meeting.apiserver.accounts import account_routes, oidc_routes, passkey_routes
 from meeting.apiserver.accounts import routes as people_routes
-from meeting.apiserver.accounts.callers import Callers, origin_of
+from meeting.apiserver.accounts.callers import Callers, Rates, origin_of
 from meeting.apiserver.accounts.oidc import OidcSettings, Provider
 from meeting.apiserver.accounts.passkeys import Passkeys, relying_party
 from meeting.apiserver.accounts.profile import Profiles
@@ -74,6 +74,7 @@ from meeting.apiserver.tokens.use_cases import Tokens
 from meeting.daemon.client import DaemonClient, agent_for, tls_for
 from meeting.daemon.observe import Metrics, Readiness, Watched, health_resource, status_resource
 from meeting.daemon.secret import Secret
+from meeting.daemon.throttle import Throttle
 from meeting.daemon.web import Api, Call, Reply, Tree, Who
 
 #: Seconds between two looks for rooms whose server died, and between two sweeps of what is over.
@@ -113,7 +114,7 @@ class ApiServer(MultiService):
         release = version("meeting")
 
         # What all subjects stand on.
-        metrics = Metrics()
+        metrics = self.metrics = Metrics()
         administrators = frozenset(settings["administrator"])
 
         async def prepare(database: Database) -> None:
@@ -245,13 +246,21 @@ class ApiServer(MultiService):
         files = Files(self.database, clock, secret, allocation, meetings, file_limits(settings), agent)
 
         # Their HTTP face.
-        callers = Callers(sessions, public_url, of_token=tokens.caller)
+        callers = Callers(
+            sessions,
+            public_url,
+            of_token=tokens.caller,
+            throttle=Throttle(clock),
+            rates=Rates(settings["requestsOfPerson"], settings["requestsOfAddress"]),
+        )
         api = Api(
             "meeting",
             release,
             gate=callers,
             once=idempotency,
             witness=Witness(audit, self.database).hear,
+            metrics=metrics,
+            slow=settings["slowRequest"],
             reactor=reactor,
         )
         server = people_routes.ServerAnswer(

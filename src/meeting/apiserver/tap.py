@@ -120,6 +120,19 @@ class Options(DaemonOptions):
         Flag("tokenLifetime", "how long an access token is good", "6h", shared.seconds),
         Flag("noAttendance", "write down nobody who was in a meeting and has left", "false", shared.boolean),
         Flag(
+            "requestsOfPerson",
+            "most requests in a minute of one person, guest or API token, counted by each replica for itself",
+            "1200",
+            shared.whole_number,
+        ),
+        Flag(
+            "requestsOfAddress",
+            "the same of all together who come from one address and are not signed in",
+            "6000",
+            shared.whole_number,
+        ),
+        Flag("slowRequest", "requests that take longer stand in the log", "2s", shared.seconds),
+        Flag(
             "demo",
             "send no mail, show it at /mailbox to everyone; never on a server that others reach",
             "false",
@@ -134,8 +147,9 @@ class Options(DaemonOptions):
             raise usage.UsageError("--mysqlUser, --mysqlPassword and --mysqlCa need --mysqlAddress")
         if self["mysqlAddress"] and not self["mysqlUser"]:
             raise usage.UsageError("--mysqlAddress needs --mysqlUser")
-        if self["databaseConnections"] < 1:
-            raise usage.UsageError("--databaseConnections: write at least 1")
+        for name in ("databaseConnections", "requestsOfPerson", "requestsOfAddress"):
+            if self[name] < 1:
+                raise usage.UsageError(f"--{name}: write at least 1")
         self._check_oidc()
         servers = len(self["mailServer"])
         for name in ("mailPort", "mailUsername", "mailPassword", "mailFrom"):

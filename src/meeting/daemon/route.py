@@ -73,6 +73,8 @@ class Route:
     summary: str = ""
     errors: Sequence[type[MeetingError]] = ()
     tags: Sequence[str] = ()
+    raw: bool = False
+    """The handler owns the request and finishes it."""
 
     @property
     def is_public(self) -> bool:

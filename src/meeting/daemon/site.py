@@ -220,12 +220,25 @@ class _Channel(HTTPChannel):
         self._refuse(b"408 Request Timeout")
 
     def _refuse(self, status: bytes) -> None:
-        """Before there is a request there is nobody to write a problem; so the status alone has to do."""
+        """Before there is a request there is no answer of its own: the problem is written here."""
         self._stop_deadline()
         if self._refused:
             return
         self._refused = True
-        self.transport.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        code, title = status.decode("ascii").split(" ", 1)
+        problem = {
+            "type": f"urn:meeting:problem:{title.lower().replace(' ', '-')}",
+            "title": title,
+            "status": int(code),
+        }
+        body = json.dumps(problem).encode()
+        lines = [
+            b"HTTP/1.1 " + status,
+            b"Content-Type: application/problem+json",
+            b"Content-Length: %d" % len(body),
+            b"Connection: close",
+        ]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.loseConnection()
 
     def _stop_deadline(self) -> None:

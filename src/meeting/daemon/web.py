@@ -31,6 +31,8 @@ from werkzeug.routing import BaseConverter
 
 from meeting.daemon.call import Call, Cookie, Reply, arguments, call_of
 from meeting.daemon.errors import BadRequest, MeetingError, NotFound, TooManyRequests
+from meeting.daemon.measure import Measure
+from meeting.daemon.observe import Metrics
 from meeting.daemon.openapi import document
 from meeting.daemon.route import Route, Who
 from meeting.daemon.site import Limits, Tree, site, write_problem
@@ -102,9 +104,12 @@ class Api:
         gate: Gate | None = None,
         once: Once | None = None,
         witness: Witness | None = None,
+        metrics: Metrics | None = None,
+        slow: float = 2.0,
     ) -> None:
         """`gate`: without one, everybody may call everything. `once` answers the calls of idempotent routes. `witness`
-        hears of each call to a route with an audit word, done or refused, before it is answered.
+        hears of each call to a route with an audit word, done or refused, before it is answered. What takes longer
+        than `slow` seconds is logged.
         """
         self.title = title
         self.version = version
@@ -114,6 +119,7 @@ class Api:
         self._gate = gate
         self._once = once
         self._witness = witness
+        self._measure = Measure(metrics or Metrics(), self._clock, slow)
         self._app = Klein()
         self._app.url_map.converters = {**self._app.url_map.converters, "id": _Id}
         self._app.url_map.strict_slashes = False
@@ -164,6 +170,7 @@ class Api:
                 summary=summary,
                 errors=tuple(errors),
                 tags=tuple(tags),
+                raw=raw,
             )
 
             def endpoint(request: Any, **variables: Any) -> Any:
@@ -182,7 +189,8 @@ class Api:
 
     def _serve(self, route: Route, request: Any, variables: dict[str, Any]) -> Deferred[bytes]:
         running = Deferred.fromCoroutine(self._answer(route, request, variables))
-        return self._shielded(running.addTimeout(self._limits.request_time, self._clock), request)
+        shielded = self._shielded(running.addTimeout(self._limits.request_time, self._clock), request)
+        return self._measure.watch(shielded, request, route)
 
     def _serve_raw(self, route: Route, request: Any, variables: dict[str, Any]) -> Deferred[bytes]:
         finished: Deferred[None] = request.notifyFinish().addErrback(lambda _: None)
@@ -194,7 +202,7 @@ class Api:
             await finished
             return b""
 
-        return self._shielded(Deferred.fromCoroutine(own()), request)
+        return self._measure.watch(self._shielded(Deferred.fromCoroutine(own()), request), request, route)
 
     async def _answer(self, route: Route, request: Any, variables: dict[str, Any]) -> bytes:
         call = call_of(request)
@@ -229,7 +237,9 @@ class Api:
 
     def _unrouted(self, request: Any, failure: Failure) -> bytes:
         """Klein's last resort: no such route, no such method."""
-        return self._failed(failure, request)
+        answer = self._failed(failure, request)
+        self._measure.count(request, None)
+        return answer
 
     def _failed(self, failure: Failure, request: Any) -> bytes:
         error: BaseException | None = failure.value

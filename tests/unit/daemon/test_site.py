@@ -93,7 +93,9 @@ def test_a_body_at_the_limit_is_taken(echo: Site) -> None:
 def test_headers_over_the_limit_are_refused(echo: Site, head: bytes) -> None:
     connection = Connection(echo)
     connection.send(head)
-    assert connection.answer().status == 431
+    answer = connection.answer()
+    assert (answer.status, answer.json["status"]) == (431, 431)
+    assert answer.headers["Content-Type"] == "application/problem+json"
     assert connection.is_closed
 
 

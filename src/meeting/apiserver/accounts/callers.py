@@ -5,6 +5,7 @@ browser says so in `Origin`, or at least in `Sec-Fetch-Site`, and no page of som
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from meeting.apiserver.accounts import rules
@@ -13,6 +14,7 @@ from meeting.apiserver.accounts.rules import GUEST_SESSION_LIFETIME, SESSION_LIF
 from meeting.apiserver.accounts.sessions import Sessions
 from meeting.daemon.errors import Forbidden, SignInNeeded
 from meeting.daemon.route import Route
+from meeting.daemon.throttle import Throttle, source_of
 from meeting.daemon.web import Call, Cookie, Who
 
 COOKIE = "meeting_session"
@@ -34,22 +36,49 @@ class OutOfScope(Forbidden):
     title = "This API token is not good for this."
 
 
+@dataclass(frozen=True)
+class Rates:
+    """How many calls in a minute are answered."""
+
+    person: int
+    """Of a person, a guest or a token."""
+    address: int
+    """Of all together who are not signed in and come from one address."""
+
+
 class Callers:
     """The gate before every route (`daemon.web.Gate`): tells who is calling and keeps out who may not, as far as the
     route's declaration says it without looking at the thing that the path names.
     """
 
-    def __init__(self, sessions: Sessions, public_url: str, *, of_token: Callable[[str], Awaitable[Caller]]) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        public_url: str,
+        *,
+        of_token: Callable[[str], Awaitable[Caller]],
+        throttle: Throttle,
+        rates: Rates,
+    ) -> None:
         """`of_token`: whom an API token stands for; raises SignInNeeded."""
         self._sessions = sessions
         self._of_token = of_token
+        self._throttle = throttle
+        self._rates = rates
         self._public_origin = origin_of(public_url)
 
     async def enter(self, route: Route, call: Call) -> Caller:
-        """Who is calling. Raises WrongOrigin where the origin matters and is not ours, SignInNeeded, Forbidden."""
+        """Who is calling. Raises WrongOrigin where the origin matters and is not ours, SignInNeeded, Forbidden,
+        TooManyRequests.
+        """
         if route.callers == Who.DAEMON:
             return NOBODY  # the signature is over what only the handler reads
-        caller = await self._identified(call)
+        try:
+            caller = await self._identified(call)
+        except SignInNeeded:
+            self._count(route, call, NOBODY)
+            raise
+        self._count(route, call, caller)
         if caller.token_id is not None:
             _check_scope(route, caller)
         if caller.person is not None:
@@ -58,6 +87,19 @@ class Callers:
         elif not route.is_public and (caller.guest is None or Who.GUEST not in route.callers):
             raise SignInNeeded()
         return caller
+
+    def _count(self, route: Route, call: Call, caller: Caller) -> None:
+        """Everybody who is known has a measure of their own, however many share an address; the others share it."""
+        known = caller.token_id or (caller.person and caller.person.id) or (caller.guest and caller.guest.id)
+        whom = known or source_of(call.client_address)
+        rate = self._rates.person if known else self._rates.address
+        levels = [self._throttle.take("person" if known else "address", whom, rate)]
+        if route.limit is not None:
+            levels.append(self._throttle.take(f"{route.method} {route.path}", whom, route.limit))
+        least = min(levels, key=lambda level: (not level.wait, level.left))
+        for name, value in least.headers.items():
+            call.request.setHeader(name.encode("ascii"), value.encode("ascii"))
+        least.check()
 
     async def caller(self, call: Call) -> Caller:
         """Who is calling, as the gate has found."""
