@@ -50,6 +50,12 @@ COMMANDS = (
         "main",
     ),
     Command(
+        "migrate",
+        "bring the hub's database to this version; --dry-run shows the SQL",
+        "meeting.apiserver.migrate",
+        "main",
+    ),
+    Command(
         "probe", "a synthetic participant: joins a meeting and says how well it goes", "meeting.probe.command", "main"
     ),
 )

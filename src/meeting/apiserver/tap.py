@@ -1,5 +1,7 @@
 """`meeting apiserver` and `twistd meeting-apiserver`: the options, and the service made from them."""
 
+from collections.abc import Sequence
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from twisted.application.service import IService
@@ -31,7 +33,7 @@ def claim(text: str) -> tuple[str, str]:
 class Options(DaemonOptions):
     """The hub's options."""
 
-    flags = (
+    flags: ClassVar[Sequence[Flag]] = (
         shared.CONFIG,
         shared.SECRET,
         shared.DOMAIN_ADDRESS,

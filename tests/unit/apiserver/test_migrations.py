@@ -9,7 +9,18 @@ from sqlalchemy import URL, Connection, inspect, select, text, update
 from twisted.internet.defer import Deferred
 
 from meeting.apiserver.database import Database, make_engine
-from meeting.apiserver.migrations import LEASE, configuration, guard, is_current, migrate, revisions, schema
+from meeting.apiserver.migrations import (
+    BESIDE,
+    LEASE,
+    configuration,
+    floor,
+    guard,
+    is_current,
+    migrate,
+    revisions,
+    schema,
+)
+from meeting.apiserver.migrations.script import NOTHING, script
 from meeting.apiserver.schema import utc_now
 from tests.support.hub import InstantReactor, InstantThreads
 
@@ -47,7 +58,7 @@ def test_the_history_makes_exactly_the_schema(start: Start) -> None:
     with database.engine.connect() as connection:
         command.check(configuration(connection))
         tables = set(inspect(connection).get_table_names())
-    assert tables == {table.name for table in schema().tables.values()} | {guard.name, "alembic_version"}
+    assert tables == {table.name for table in schema().tables.values()} | {*BESIDE, "alembic_version"}
     done(database)
 
 
@@ -62,7 +73,7 @@ def test_down_and_up_again_leaves_the_same(empty_database: URL, start: Start) ->
     engine = make_engine(empty_database, 1)
     with engine.begin() as connection:
         command.downgrade(configuration(connection), "base")
-        assert set(inspect(connection).get_table_names()) == {guard.name, "alembic_version"}
+        assert set(inspect(connection).get_table_names()) == {*BESIDE, "alembic_version"}
     engine.dispose()
     database = start()
     with database.engine.connect() as connection:
@@ -113,3 +124,32 @@ def test_an_older_hub_lives_with_a_newer_schema(start: Start) -> None:
         assert is_current(connection)
     done(first)
     done(second)
+
+
+def test_a_hub_that_is_too_old_for_its_database_says_so_and_does_not_work(start: Start) -> None:
+    first = start()
+    Deferred.fromCoroutine(first.run(lambda tx: tx.execute(floor.insert().values(id=1, revision="9999"))))
+    second = start()
+    assert not second.ready
+    assert "too old for its database" in second.trouble and "9999" in second.trouble
+    Deferred.fromCoroutine(first.run(lambda tx: tx.execute(floor.update().values(revision=revisions()[0]))))
+    third = start()
+    assert third.ready
+    for database in (first, second, third):
+        done(database)
+
+
+def test_what_would_be_done_is_shown_and_not_done(empty_database: URL, reactor: InstantReactor) -> None:
+    database = Database(empty_database, reactor, threads=InstantThreads(), connections=2)
+    database.startService()
+    shown = script(database)
+    assert "CREATE TABLE meeting" in shown and "CREATE TABLE lease" in shown
+    with database.engine.connect() as connection:
+        assert inspect(connection).get_table_names() == []
+    done(database)
+
+
+def test_nothing_to_do_is_shown_as_nothing(start: Start) -> None:
+    database = start()
+    assert script(database) == NOTHING
+    done(database)

@@ -4,8 +4,9 @@ Several replicas may start at once over one database. Who migrates is settled by
 node of a cluster would know: the guard row is taken for a while, renewed while the work goes on, and free again when
 its holder died.
 
-Migrations expand, later ones contract: a replica of the last version runs on beside the new schema, so a revision that
-this version does not know is newer and is left alone.
+Migrations expand, later ones contract (docs/decisions, "expand, then contract"): a replica of the last version runs on
+beside the new schema, so a revision that this version does not know is newer and is left alone. One that contracts says
+in `floor` which revision a hub has to know at least; a hub that does not know it refuses to work.
 """
 
 import secrets
@@ -21,8 +22,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 
-from meeting.apiserver.database import Database, insert_if_absent
+from meeting.apiserver.database import Database, insert_if_absent, upsert
 from meeting.apiserver.schema import Moment, metadata, utc_now
+from meeting.daemon.errors import ConfigurationError
 
 if TYPE_CHECKING:
     # It takes half a second to import, which only a start that has something to migrate has to spend.
@@ -60,6 +62,16 @@ guard = Table(
     mysql_engine="InnoDB",
 )
 
+floor = Table(
+    "migration_floor",
+    _beside,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("revision", String(32), nullable=False),
+    mysql_engine="InnoDB",
+)
+#: What is there beside the schema, and Alembic does not know.
+BESIDE = (guard.name, floor.name)
+
 _ALEMBICS_OWN = table("alembic_version", column("version_num", String))
 
 
@@ -90,6 +102,7 @@ def migrate(database: Database, clock: IReactorTime) -> Deferred[None]:
 async def _migrate(database: Database, clock: IReactorTime) -> None:
     holder = secrets.token_hex(16)
     await database.transact(_make_guard, utc_now(clock))
+    await database.transact(check_floor)
     while not await database.transact(is_current):
         if not await database.transact(_take, holder, utc_now(clock)):
             await deferLater(clock, 0.25)  # another replica is at it
@@ -119,7 +132,7 @@ def is_current(transaction: Connection) -> bool:
     """Whether the schema is at this version's newest revision, or at one that only a newer version knows."""
     if not inspect(transaction).has_table(_ALEMBICS_OWN.name):
         return False
-    at = transaction.execute(select(_ALEMBICS_OWN.c.version_num)).scalar()
+    at = newest_in(transaction)
     known = revisions()
     if at is None or at in known[:-1]:
         return False
@@ -128,15 +141,42 @@ def is_current(transaction: Connection) -> bool:
     return True
 
 
+def newest_in(transaction: Connection) -> str | None:
+    """The revision that the database is at; there has to be Alembic's table in it."""
+    at: str | None = transaction.execute(select(_ALEMBICS_OWN.c.version_num)).scalar()
+    return at
+
+
+def check_floor(transaction: Connection) -> None:
+    """Raises ConfigurationError when a newer version has taken away what this one needs."""
+    needed = transaction.execute(select(floor.c.revision)).scalar()
+    if needed is not None and needed not in revisions():
+        raise ConfigurationError(
+            "this version is too old for its database: something it uses was taken away, revision "
+            f"{needed} is not known here; install the version that the other apiservers have"
+        )
+
+
 def _upgrade(database: Database) -> None:
     from alembic import command
 
     with database.unhurried() as engine, engine.begin() as connection:
         command.upgrade(configuration(connection), "head")
+        if (needed := newest_floor(connection)) is not None:
+            upsert(connection, floor, {"id": 1, "revision": needed}, {"revision": needed})
+
+
+def newest_floor(connection: Connection) -> str | None:
+    """Which revision a hub has to know at least, by what the revisions themselves say."""
+    from alembic.script import ScriptDirectory
+
+    found = ScriptDirectory.from_config(configuration(connection)).walk_revisions()
+    return max((each.module.floor for each in found if hasattr(each.module, "floor")), default=None)
 
 
 def _make_guard(transaction: Connection, now: datetime) -> None:
-    transaction.execute(CreateTable(guard, if_not_exists=True))
+    for each in (guard, floor):
+        transaction.execute(CreateTable(each, if_not_exists=True))
     insert_if_absent(transaction, guard, id=1, holder="", until=now)
 
 
