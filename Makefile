@@ -118,6 +118,7 @@ bench: .cache/test-packages .cache/native
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 soak: .cache/test-packages .cache/native
+	@$(BIN)/python -m tests.soak.year
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 # Other people's implementations against ours: LiveKit's Python SDK, coturn's and aioice's TURN clients, and the SDK
