@@ -5,6 +5,7 @@ here: `World.things`, `World.bodies`.
 """
 
 import json
+import re
 import sqlite3
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
@@ -149,7 +150,13 @@ def make_world(hub: Hub, directory: Path) -> World:
     assert _person(ada)(put_picture, "/api/v1/me/picture", PIXEL).status == 200
     file = ada.post(f"/api/v1/meetings/{world.code}/files", {"name": "a.png", "type": "image/png", "size": 1}).json
     token = ada.post("/api/v1/tokens", {"name": "x", "scopes": ["me:read"]}).json["token"]
+    group = ada.post("/api/v1/groups", {"name": "Team", "emails": ["bob@example.com"]}).json
+    feed = ada.post("/api/v1/me/calendar/feed").json["feed"]
+    link = re.search(r"/r\?answer=accepted#(\S+)", next(each["text"] for each in hub.mails() if "#" in each["text"]))
+    assert link is not None, "an invitation has its reply links"
     world.things = {
+        "/api/v1/groups/<group_id>": {"group_id": group["id"]},
+        "/api/v1/calendar.ics": {"?": "?" + feed.partition("?")[2]},
         "/api/v1/meetings/<code>/roles/<subject>": {"subject": of_bob},
         "/api/v1/meetings/<code>/bans/<subject>": {"subject": of_banned},
         "/files/<id:id>": {"id": file["id"]},
@@ -164,6 +171,11 @@ def make_world(hub: Hub, directory: Path) -> World:
     }
     beat = {"kind": "sfu", "address": SFU, "instance": "0123456789abcdef0123456789abcdef"}
     world.bodies = {
+        "create_group": {"name": "Others", "emails": ["bob@example.com"]},
+        "look_at_reply": {"token": link[1]},
+        "reply_by_link": {"token": link[1], "answer": "declined"},
+        "reply_to_meeting": {"answer": "accepted"},
+        "change_calendar": {"reminder_minutes": 5},
         "appoint": {"role": "presenter"},
         "change_room": {"locked": True},
         "mute": {"identity": identities[1]},

@@ -42,6 +42,10 @@ function meeting(fields: Partial<Meeting>): Meeting {
     link: `http://localhost:5173/m/${code}`,
     created_at: new Date().toISOString(),
     guests_allowed: true,
+    options: { guests_allowed: true, passcode: null, lobby: false, presenters: "everyone", minutes_writers: "everyone", max_minutes: null, e2ee: false, reminders: true },
+    series: null,
+    occurrence: null,
+    reply: null,
     ...fields,
   };
 }
@@ -84,7 +88,7 @@ function answer(state: State, method: string, path: string, body: Record<string,
   if (call === "POST /api/v1/meetings") {
     const known = [...state.meetings.values()].find((one) => one.kind === "instant");
     if (body["kind"] === "instant" && known) return { status: 200, body: known };
-    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none" })) });
+    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none", writes_minutes: false })) });
     state.meetings.set(made.code, made);
     return { status: 201, body: made };
   }

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from livekit.protocol.models import ParticipantInfo
 from pydantic import BaseModel
@@ -47,15 +49,22 @@ from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender
 from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SUBMISSION_PORT, SmtpServer, SmtpTransport
 from meeting.apiserver.mail.use_cases import Mail
-from meeting.apiserver.meetings import room_routes, webhooks
+from meeting.apiserver.meetings import calendar_routes, room_routes, webhooks
 from meeting.apiserver.meetings import routes as meeting_routes
 from meeting.apiserver.meetings.alignment import Alignment
 from meeting.apiserver.meetings.attendance import Attendances
+from meeting.apiserver.meetings.calendars import Calendars
+from meeting.apiserver.meetings.feed import Feeds
+from meeting.apiserver.meetings.groups import Groups
 from meeting.apiserver.meetings.joining import Joining
+from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.moderation import Moderation
 from meeting.apiserver.meetings.presence import Presence
 from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.reminders import Reminders
+from meeting.apiserver.meetings.replies import Replies, ReplyLinks
 from meeting.apiserver.meetings.rooms import Rooms
+from meeting.apiserver.meetings.scheduling import Scheduling
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.minutes import routes as minutes_routes
@@ -87,6 +96,9 @@ RETENTION_INTERVAL = 600.0
 RESERVATION_INTERVAL = 5.0
 #: Seconds between two looks for events that everybody has read.
 PRUNE_INTERVAL = 60.0
+#: Seconds between two looks for series that move on to their next meeting, and for reminders that are due.
+SERIES_INTERVAL = 20.0
+REMINDER_INTERVAL = 15.0
 
 
 class ApiServer(MultiService):
@@ -210,15 +222,31 @@ class ApiServer(MultiService):
         def close_room(meeting: Meeting) -> None:
             errands.run("closing a room", partial(rooms.close, meeting))
 
+        reply_links = ReplyLinks(secret.key("reply-link"), public_url)
+        host = urlsplit(public_url).hostname or "localhost"
+        calendars = Calendars(organizer_of(settings, host), host)
         meetings = Meetings(
             self.database,
             clock,
-            mail,
             public_url=public_url,
             reservations=allocation.reservations,
             asked=ask_for_servers,
             close_room=close_room,
         )
+        letters = Letters(mail, calendars, reply_links, meetings.link)
+        scheduling = Scheduling(
+            self.database,
+            clock,
+            mail,
+            letters,
+            reservations=allocation.reservations,
+            asked=ask_for_servers,
+            close_room=close_room,
+        )
+        groups = Groups(self.database, clock)
+        replies = Replies(self.database, clock, reply_links)
+        reminders = Reminders(self.database, clock, mail, letters)
+        feeds = Feeds(self.database, clock, secret.key("calendar-feed"), letters, calendars, public_url)
         joining = Joining(
             self.database,
             clock,
@@ -279,7 +307,8 @@ class ApiServer(MultiService):
             api, profiles, sessions, callers, meets=meetings.meets, instant_code=meetings.instant_code
         )
         token_routes.add_routes(api, tokens, callers)
-        meeting_routes.add_routes(api, meetings, joining, callers)
+        meeting_routes.add_routes(api, meetings, scheduling, joining, callers)
+        calendar_routes.add_routes(api, meetings, groups, replies, feeds, reminders, callers)
         chat_routes.add_routes(api, chat, meetings, callers)
         minutes_routes.add_routes(
             api, minutes, live_minutes, files, meetings, callers, limits=SocketLimits(), reactor=reactor
@@ -289,7 +318,7 @@ class ApiServer(MultiService):
         webhooks.add_routes(api, presence, arrived, secret.token_key, clock)
         if settings["demo"]:
             mail_routes.add_routes(api, mail)
-        administration = Administration(self.database, clock, audit, meetings, mail.wake)
+        administration = Administration(self.database, clock, audit, meetings, scheduling, mail.wake)
         sweeper = Sweeper(self.database, clock, decisions, audit, files.remove)
         admin_routes.add_routes(
             api, admin_routes.Parts(administration, audit, decisions, sweeper, hooks, hook_sender.wake)
@@ -318,6 +347,7 @@ class ApiServer(MultiService):
             await idempotency.sweep()
             await allocation.sweep()
             await joining.sweep()
+            await reminders.sweep()
             await leases.sweep()
             await hooks.sweep()
 
@@ -343,6 +373,8 @@ class ApiServer(MultiService):
             Rounds("reservations", clock, RESERVATION_INTERVAL, allocation.reservations.work),
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
             Rounds("retention", clock, RETENTION_INTERVAL, retain_once),
+            Rounds("series", clock, SERIES_INTERVAL, scheduling.advance),
+            Rounds("reminders", clock, REMINDER_INTERVAL, reminders.send),
             Rounds("sweep", clock, SWEEP_INTERVAL, sweep_once),
             Rounds("pruning events", clock, PRUNE_INTERVAL, prune_once),
         ):
@@ -403,6 +435,12 @@ def oidc_settings(settings: Mapping[str, Any]) -> OidcSettings | None:
         trust_email=settings["oidcTrustEmail"],
         only=settings["oidcOnly"],
     )
+
+
+def organizer_of(settings: Mapping[str, Any], host: str) -> str:
+    """The address in calendars: the one mails come from, of the first server where there are several."""
+    senders = [parseaddr(server.sender)[1] for server in mail_servers(settings)]
+    return next(iter(senders), f"meetings@{host}")
 
 
 def file_limits(settings: Mapping[str, Any]) -> FileLimits:

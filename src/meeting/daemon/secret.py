@@ -31,6 +31,8 @@ Purpose = Literal[
     "idempotency",
     "guest-source",
     "webhook",
+    "reply-link",
+    "calendar-feed",
 ]
 
 ISSUER = "meeting"

@@ -21,6 +21,10 @@ const plan: Meeting = {
   link: "https://x.org/m/abc-defg-hij",
   created_at: "2026-11-23T08:00:00Z",
   guests_allowed: true,
+  options: { guests_allowed: true, passcode: null, lobby: false, presenters: "everyone", minutes_writers: "everyone", max_minutes: null, e2ee: false, reminders: true },
+  series: null,
+  occurrence: null,
+  reply: null,
   invitees: null,
 };
 

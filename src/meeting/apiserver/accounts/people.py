@@ -1,5 +1,6 @@
 """Who people, guests and callers are, and how a person comes to be."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,6 +82,13 @@ def people_by_id(transaction: Connection, ids: set[str]) -> dict[str, Person]:
     if not ids:
         return {}
     return {row.id: person_of(row) for row in transaction.execute(select(person).where(person.c.id.in_(ids)))}
+
+
+def people_by_email(transaction: Connection, emails: Collection[str]) -> dict[str, Person]:
+    """The people with these addresses, by address; in one query."""
+    if not emails:
+        return {}
+    return {row.email: person_of(row) for row in transaction.execute(select(person).where(person.c.email.in_(emails)))}
 
 
 def appoint(transaction: Connection, administrators: frozenset[str]) -> None:

@@ -17,7 +17,16 @@ from sqlalchemy import Connection, delete, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts import rules
-from meeting.apiserver.accounts.people import NOBODY, Caller, Guest, Person, appoint, people_by_id, person_for
+from meeting.apiserver.accounts.people import (
+    NOBODY,
+    Caller,
+    Guest,
+    Person,
+    appoint,
+    people_by_email,
+    people_by_id,
+    person_for,
+)
 from meeting.apiserver.accounts.rules import Device
 from meeting.apiserver.accounts.sessions import Sessions, new_cookie
 from meeting.apiserver.accounts.tables import guest, oidc_attempt, passkey_challenge, rate, session, sign_in_code
@@ -26,7 +35,18 @@ from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import Forbidden, MeetingError, TooManyRequests
 
-__all__ = ["NOBODY", "Accounts", "Caller", "Guest", "Person", "WrongCode", "appoint", "count", "people_by_id"]
+__all__ = [
+    "NOBODY",
+    "Accounts",
+    "Caller",
+    "Guest",
+    "Person",
+    "WrongCode",
+    "appoint",
+    "count",
+    "people_by_email",
+    "people_by_id",
+]
 
 
 class WrongCode(MeetingError):

@@ -21,8 +21,9 @@ from meeting.apiserver.mail.administration import Queued
 from meeting.apiserver.meetings import administration as of_meetings
 from meeting.apiserver.meetings.administration import Live, Usage
 from meeting.apiserver.meetings.rules import Kind, State
+from meeting.apiserver.meetings.scheduling import Scheduling
 from meeting.apiserver.meetings.use_cases import Meetings
-from meeting.apiserver.pages import Page, Slice
+from meeting.apiserver.pages import MOST_OF_A_PAGE, Page, Slice
 from meeting.apiserver.schema import utc_now
 from meeting.apiserver.tokens.use_cases import revoke_all
 from meeting.daemon.errors import BadRequest, Conflict
@@ -56,12 +57,19 @@ class Administration:
     """The hub, for those who look after it."""
 
     def __init__(
-        self, database: Database, clock: IReactorTime, audit: Audit, meetings: Meetings, wake_mail: Callable[[], None]
+        self,
+        database: Database,
+        clock: IReactorTime,
+        audit: Audit,
+        meetings: Meetings,
+        scheduling: Scheduling,
+        wake_mail: Callable[[], None],
     ) -> None:
         self._database = database
         self._clock = clock
         self._audit = audit
         self._meetings = meetings
+        self._scheduling = scheduling
         self._wake_mail = wake_mail
 
     # -- looking ------------------------------------------------------------------------------------------------------
@@ -175,13 +183,19 @@ class Administration:
 
     async def _end_meetings(self, owner: Person) -> None:
         """Cancel what somebody has scheduled, end what they have open."""
-        for each in await self._meetings.of_person(owner, past=False):
-            if each.owner.id != owner.id:
-                continue
-            if each.kind is Kind.SCHEDULED:
-                await self._meetings.cancel(owner, each.code)
-            elif each.state is State.RUNNING:
-                await self._meetings.end(Caller(person=owner), each.code)
+        page: Page | None = Page(limit=MOST_OF_A_PAGE, cursor=None)
+        done: set[str] = set()
+        while page is not None:
+            found = await self._meetings.of_person(owner, page, past=False)
+            # A series is in the list with each of its meetings.
+            mine = [each for each in found.items if each.owner.id == owner.id and each.code not in done]
+            for each in {each.code: each for each in mine}.values():
+                done.add(each.code)
+                if each.kind is Kind.SCHEDULED:
+                    await self._scheduling.cancel(owner, each.code)
+                elif each.state is State.RUNNING:
+                    await self._meetings.end(Caller(person=owner), each.code)
+            page = Page(limit=MOST_OF_A_PAGE, cursor=found.cursor) if found.cursor is not None else None
 
     # -- servers, mails -----------------------------------------------------------------------------------------------
 

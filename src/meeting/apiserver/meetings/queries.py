@@ -1,19 +1,22 @@
 """Reading meetings: the one shape in which they leave the database."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
-from meeting.apiserver.meetings import rules
-from meeting.apiserver.meetings.rules import Kind, Options, Presenters, State, Writers
-from meeting.apiserver.meetings.tables import invitee, meeting, member
+from meeting.apiserver.meetings import recurrence, rules
+from meeting.apiserver.meetings.rules import Kind, Options, Presenters, Reply, State, Writers
+from meeting.apiserver.meetings.series import Occurrence, Series
+from meeting.apiserver.meetings.tables import exception, invitee, meeting, member, reply
 
-#: How many meetings a list shows.
-MOST_LISTED = 200
+#: For the whole series, in the place of an occurrence.
+EVERY = datetime(1970, 1, 1, tzinfo=UTC)
+#: So many times a series may have been split for its first link to lead on.
+_LONGEST_CHAIN = 20
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,12 @@ class Invitee:
     name: str
     #: Named as one of those who may write the minutes.
     writes_minutes: bool = False
+    reply: Reply = Reply.NONE
 
 
 @dataclass(frozen=True)
 class Meeting:
-    """A meeting as it stands."""
+    """A meeting as it stands; of a series: one occurrence of it, with this one's title and times."""
 
     id: str
     code: str
@@ -43,6 +47,13 @@ class Meeting:
     created_at: datetime
     version: int
     invitees: tuple[Invitee, ...]
+    #: Null: it does not recur.
+    series: Series | None = None
+    #: Which occurrence of the series this is, by when the rule has it begin.
+    occurrence: datetime | None = None
+    sequence: int = 0
+    #: The id of the meeting in which a series that was split goes on.
+    continued_in: str | None = None
 
     @property
     def guests_allowed(self) -> bool:
@@ -53,38 +64,47 @@ class Meeting:
 def by_code(transaction: Connection, code: str, now: datetime) -> Meeting | None:
     """The meeting with this code."""
     rows = transaction.execute(select(meeting).where(meeting.c.code == code)).all()
-    return next(iter(_meetings(transaction, rows, now)), None)
+    return next(iter(of_rows(transaction, rows, now)), None)
+
+
+def behind_link(transaction: Connection, code: str, now: datetime) -> Meeting | None:
+    """The meeting to which a code leads: where a series that is over goes on in another, that one."""
+    found = by_code(transaction, code, now)
+    for _ in range(_LONGEST_CHAIN):
+        if found is None or found.continued_in is None or not found.state.is_over:
+            break
+        found = by_id(transaction, found.continued_in, now) or found
+    return found
 
 
 def by_id(transaction: Connection, meeting_id: str, now: datetime) -> Meeting | None:
     """The meeting with this id."""
     rows = transaction.execute(select(meeting).where(meeting.c.id == meeting_id)).all()
-    return next(iter(_meetings(transaction, rows, now)), None)
+    return next(iter(of_rows(transaction, rows, now)), None)
 
 
 def instant_of(transaction: Connection, owner_id: str, now: datetime) -> Meeting | None:
     """The instant meeting of an owner."""
     rows = transaction.execute(select(meeting).where(meeting.c.instant_owner_id == owner_id)).all()
-    return next(iter(_meetings(transaction, rows, now)), None)
+    return next(iter(of_rows(transaction, rows, now)), None)
 
 
-def of_person(transaction: Connection, who: Person, past: bool, now: datetime) -> list[Meeting]:
-    """The meetings someone owns, was invited to or has joined: the next first, or the latest first."""
-    mine = union(
-        select(meeting.c.id).where(meeting.c.owner_id == who.id),
-        select(invitee.c.meeting_id).where(invitee.c.email == who.email),
-        select(member.c.meeting_id).where(member.c.subject_id == who.id),
-    ).subquery()
-    over = or_(
-        meeting.c.cancelled_at.is_not(None),
-        meeting.c.ended_at.is_not(None),
-        and_(meeting.c.kind == Kind.SCHEDULED, meeting.c.running_since.is_(None), meeting.c.end_at <= now - rules.LAG),
+def at(of: Meeting, starts_at: datetime) -> Meeting:
+    """A series at another occurrence than where it stands; itself where there is none of this name."""
+    if of.series is None or starts_at == of.occurrence:
+        return of
+    found = of.series.find(starts_at)
+    if found is None:
+        return of
+    state = of.state
+    if of.state is not State.CANCELLED and of.begin_at is not None:
+        state = State.ENDED if found.begin_at < of.begin_at else State.SCHEDULED
+    if found.cancelled:
+        state = State.CANCELLED
+    title = found.title or of.series.title
+    return replace(
+        of, title=title, begin_at=found.begin_at, end_at=found.end_at, occurrence=found.starts_at, state=state
     )
-    # An instant meeting has no begin: it counts from when it was made, and stands first among those to come.
-    begin = case((meeting.c.kind == Kind.INSTANT, meeting.c.created_at), else_=meeting.c.begin_at)
-    query = select(meeting).select_from(meeting.join(mine, mine.c.id == meeting.c.id)).limit(MOST_LISTED)
-    query = query.where(over).order_by(begin.desc()) if past else query.where(~over).order_by(begin)
-    return _meetings(transaction, transaction.execute(query).all(), now, invitees_for=who.id)
 
 
 def is_insider(transaction: Connection, meeting_id: str, who: Person) -> bool:
@@ -101,34 +121,93 @@ def meets(transaction: Connection, meeting_id: str, person_id: str) -> bool:
     return any(transaction.execute(query).first() is not None for query in (owns, joined))
 
 
-def _meetings(
-    transaction: Connection, rows: Iterable[Row[Any]], now: datetime, invitees_for: str | None = None
-) -> list[Meeting]:
-    """Meetings with their owners and invitees (`invitees_for`: only of this owner's).
+def series_of(transaction: Connection, rows: Iterable[Row[Any]]) -> dict[str, Series]:
+    """The series among meetings, by id; in one query."""
+    recurring = {row.id: row for row in rows if row.recurrence is not None}
+    if not recurring:
+        return {}
+    changed: dict[str, list[Occurrence]] = {}
+    query = select(exception).where(exception.c.meeting_id.in_(recurring)).order_by(exception.c.starts_at)
+    for row in transaction.execute(query):
+        changed.setdefault(row.meeting_id, []).append(
+            Occurrence(row.starts_at, row.begin_at, row.end_at, row.title, bool(row.cancelled))
+        )
+    return {
+        row.id: Series(
+            row.title,
+            recurrence.read(row.recurrence, row.zone),
+            row.first_begin_at,
+            row.first_end_at,
+            row.zone,
+            tuple(changed.get(row.id, ())),
+        )
+        for row in recurring.values()
+    }
 
-    Four queries, however many there are.
-    """
+
+def of_rows(transaction: Connection, rows: Iterable[Row[Any]], now: datetime) -> list[Meeting]:
+    """Meetings as they stand."""
     rows = list(rows)
-    invited = _invitees(transaction, [row.id for row in rows if invitees_for in (None, row.owner_id)])
-    people = people_by_id(transaction, {row.owner_id for row in rows})
+    series = series_of(transaction, rows)
+    return shown(transaction, [(row, standing(row, series.get(row.id))) for row in rows], series, now)
+
+
+def standing(row: Row[Any], series: Series | None) -> Occurrence | None:
+    """The occurrence at which the row of a series stands."""
+    if series is None:
+        return None
+    held = (each for each in series.held() if (each.begin_at, each.end_at) == (row.begin_at, row.end_at))
+    return next(held, None)
+
+
+def shown(
+    transaction: Connection,
+    found: Sequence[tuple[Row[Any], Occurrence | None]],
+    series: Mapping[str, Series],
+    now: datetime,
+    reader: Person | None = None,
+) -> list[Meeting]:
+    """Meetings, each at one occurrence if it recurs, with their owners and invitees (for a `reader`: of
+    theirs all, of others' themselves).
+
+    Five queries, however many there are.
+    """
+    owned = {row.id for row, _ in found if reader is None or row.owner_id == reader.id}
+    others = {row.id for row, _ in found} - owned
+    seen: ColumnElement[bool] = invitee.c.meeting_id.in_(owned)
+    if reader is not None and others:
+        seen |= invitee.c.meeting_id.in_(others) & (invitee.c.email == reader.email)
+    invited = _invitees(transaction, seen)
+    people = people_by_id(transaction, {row.owner_id for row, _ in found})
     return [
         Meeting(
             id=row.id,
             code=row.code,
             kind=Kind(row.kind),
             owner=people[row.owner_id],
-            title=row.title,
-            begin_at=row.begin_at,
-            end_at=row.end_at,
+            title=(at and at.title) or row.title,
+            begin_at=at.begin_at if at else row.begin_at,
+            end_at=at.end_at if at else row.end_at,
             zone=row.zone,
             options=_options(row),
-            state=rules.state(Kind(row.kind), row.end_at, row.running_since, row.ended_at, row.cancelled_at, now),
+            state=_state(row, at, now),
             created_at=row.created_at,
             version=row.version,
-            invitees=tuple(invited.get(row.id, ())),
+            invitees=tuple(invited(row.id, at.starts_at if at else EVERY)),
+            series=series.get(row.id),
+            occurrence=at.starts_at if at else None,
+            sequence=row.sequence,
+            continued_in=row.continued_in,
         )
-        for row in rows
+        for row, at in found
     ]
+
+
+def _state(row: Row[Any], at: Occurrence | None, now: datetime) -> State:
+    """The row says how the occurrence is at which it stands; those before are over, those after to come."""
+    if at is not None and at.begin_at != row.begin_at and row.cancelled_at is None:
+        return State.ENDED if at.begin_at < row.begin_at else State.SCHEDULED
+    return rules.state(Kind(row.kind), row.end_at, row.running_since, row.ended_at, row.cancelled_at, now)
 
 
 def _options(row: Row[Any]) -> Options:
@@ -144,23 +223,37 @@ def _options(row: Row[Any]) -> Options:
     )
 
 
-def _invitees(transaction: Connection, ids: Collection[str]) -> dict[str, list[Invitee]]:
-    if not ids:
-        return {}
-    invited: dict[str, list[Invitee]] = {}
-    query = select(invitee).where(invitee.c.meeting_id.in_(ids)).order_by(invitee.c.meeting_id, invitee.c.position)
-    rows = transaction.execute(query).all()
-    if rows:
-        joined = select(member.c.meeting_id, member.c.subject_id).where(member.c.meeting_id.in_(ids))
-        members = transaction.execute(joined).all()
-        people = people_by_id(transaction, {row.subject_id for row in members})
-        names = {
-            (row.meeting_id, people[row.subject_id].email): people[row.subject_id].name
-            for row in members
-            if row.subject_id in people
-        }
-        for row in rows:
-            invited.setdefault(row.meeting_id, []).append(
-                Invitee(row.email, names.get((row.meeting_id, row.email), ""), bool(row.writes_minutes))
+def _invitees(transaction: Connection, seen: ColumnElement[bool]) -> Callable[[str, datetime], list[Invitee]]:
+    """Those invited, as far as they are seen, as a function of the meeting and the occurrence."""
+    query = select(invitee).where(seen).order_by(invitee.c.meeting_id, invitee.c.position)
+    by_meeting: dict[str, list[Row[Any]]] = {}
+    for row in transaction.execute(query):
+        by_meeting.setdefault(row.meeting_id, []).append(row)
+    if not by_meeting:
+        return lambda meeting_id, occurrence: []
+    joined = select(member.c.meeting_id, member.c.subject_id).where(member.c.meeting_id.in_(by_meeting))
+    members = transaction.execute(joined).all()
+    people = people_by_id(transaction, {row.subject_id for row in members})
+    names = {
+        (row.meeting_id, people[row.subject_id].email): people[row.subject_id].name
+        for row in members
+        if row.subject_id in people
+    }
+    answers = {
+        (row.meeting_id, row.email, row.starts_at): Reply(row.answer)
+        for row in transaction.execute(select(reply).where(reply.c.meeting_id.in_(by_meeting)))
+    }
+
+    def of(meeting_id: str, occurrence: datetime) -> list[Invitee]:
+        return [
+            Invitee(
+                row.email,
+                names.get((meeting_id, row.email), ""),
+                bool(row.writes_minutes),
+                answers.get((meeting_id, row.email, occurrence))
+                or answers.get((meeting_id, row.email, EVERY), Reply.NONE),
             )
-    return invited
+            for row in by_meeting.get(meeting_id, ())
+        ]
+
+    return of

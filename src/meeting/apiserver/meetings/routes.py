@@ -1,7 +1,6 @@
 """/api/v1/meetings: making, finding, changing, joining and ending meetings."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel
 
@@ -9,13 +8,17 @@ from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.meetings import rules
+from meeting.apiserver.meetings.answers import MeetingAnswer, MeetingFace, MeetingList, MeetingView, answer_of
 from meeting.apiserver.meetings.joining import AtTheDoor, Joining, WrongPasscode
 from meeting.apiserver.meetings.lobby import ASK_AGAIN, Banned, TurnedAway
 from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.recurrence import LONGEST_RULE
 from meeting.apiserver.meetings.roles import Right, Role
-from meeting.apiserver.meetings.rules import MeetingOver
-from meeting.apiserver.meetings.use_cases import Changes, Meetings
-from meeting.apiserver.models import Answer, UtcMoment
+from meeting.apiserver.meetings.rules import MeetingOver, Presenters, Writers
+from meeting.apiserver.meetings.scheduling import Scheduling, Scope, Wanted
+from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.models import UtcMoment
+from meeting.apiserver.pages import Page, next_link
 from meeting.apiserver.schema import EMAIL_LENGTH
 from meeting.daemon.errors import Forbidden, NotFound, PleaseWait, SignInNeeded, TooManyRequests
 from meeting.daemon.web import Api, Call, Reply, Who
@@ -23,6 +26,35 @@ from meeting.daemon.web import Api, Call, Reply, Who
 Title = Annotated[str, Field(max_length=2 * rules.TITLE_LENGTH)]
 Zone = Annotated[str, Field(max_length=64, examples=["Europe/Berlin"])]
 Invitees = Annotated[list[Annotated[str, Field(max_length=EMAIL_LENGTH + 10)]], Field(max_length=rules.MOST_INVITEES)]
+
+
+GroupIds = Annotated[list[Annotated[str, Field(pattern="^[0-9a-f]{32}$")]], Field(max_length=100)]
+Recurrence = Annotated[
+    str,
+    Field(
+        max_length=2 * LONGEST_RULE,
+        examples=["FREQ=WEEKLY;BYDAY=MO,WE;COUNT=20", "FREQ=MONTHLY;BYDAY=-1FR;UNTIL=20271231"],
+        description="a rule of RFC 5545 section 3.3.10 with an end; empty: none",
+    ),
+]
+
+
+class MeetingOptions(BaseModel):
+    """How a meeting is held; what is missing stays, or is as it usually is."""
+
+    guests_allowed: bool | None = None
+    passcode: str | None = Field(None, max_length=40, description="4 to 32 letters and digits; empty: none")
+    lobby: bool | None = None
+    presenters: Presenters | None = None
+    minutes_writers: Writers | None = None
+    max_minutes: int | None = Field(None, ge=0, le=rules.MAX_MINUTES[1], description="0: as long as it takes")
+    e2ee: bool | None = None
+    reminders: bool | None = None
+
+    def given(self) -> dict[str, Any]:
+        """What was said."""
+        said = self.model_dump(exclude_none=True)
+        return said | ({"max_minutes": None} if said.get("max_minutes") == 0 else {})
 
 
 class InstantRequest(BaseModel):
@@ -40,6 +72,10 @@ class ScheduledRequest(BaseModel):
     end_at: UtcMoment
     zone: Zone = "UTC"
     invitees: Invitees = []
+    groups: GroupIds = Field([], description="ids of one's groups: their members are invited too")
+    writers: Invitees | None = Field(None, description="of the invited, where only some may write")
+    recurrence: Recurrence | None = None
+    options: MeetingOptions | None = None
 
 
 class MeetingRequest(RootModel[Annotated[InstantRequest | ScheduledRequest, Field(discriminator="kind")]]):
@@ -54,76 +90,25 @@ class MeetingChanges(BaseModel):
     end_at: UtcMoment | None = None
     zone: Zone | None = None
     invitees: Invitees | None = None
+    groups: GroupIds = Field([], description="ids of one's groups: their members are invited too")
+    writers: Invitees | None = None
+    recurrence: Recurrence | None = Field(None, description="empty: it does not recur any more")
+    options: MeetingOptions | None = None
+    scope: Scope = Field(Scope.ALL, description="of a series: of one meeting, of it and those after it, of all")
+    occurrence: UtcMoment | None = Field(None, description="which one, where not all are meant")
 
 
-class OwnerAnswer(Answer):
-    """Whose meeting it is."""
-
-    id: str
-    name: str
-
-
-class OwnersName(Answer):
-    """Whose meeting it is, for those who only have the link."""
-
-    name: str
-
-
-class InviteeAnswer(Answer):
-    """Someone invited."""
-
-    email: str
-    name: str
-    reply: Literal["none"] = "none"
-
-
-class MeetingAnswer(Answer):
-    """A meeting, for its owner and those invited."""
-
-    id: str
-    code: str
-    kind: Literal["instant", "scheduled"]
-    title: str
-    begin_at: datetime | None
-    end_at: datetime | None
-    zone: str
-    state: Literal["scheduled", "running", "ended", "cancelled"]
-    owner: OwnerAnswer
-    is_owner: bool
-    invitees: list[InviteeAnswer] | None = Field(description="for the owner only")
-    guests_allowed: bool
-    link: str
-    created_at: datetime
-
-
-class MeetingFace(Answer):
-    """A meeting, for anyone who has its link."""
-
-    code: str
-    kind: Literal["instant", "scheduled"]
-    title: str
-    begin_at: datetime | None
-    end_at: datetime | None
-    zone: str
-    state: Literal["scheduled", "running", "ended", "cancelled"]
-    owner: OwnersName
-    guests_allowed: bool
-
-
-class MeetingView(RootModel[MeetingAnswer | MeetingFace]):
-    """A meeting, as far as the caller may see it."""
-
-
-class MeetingList(BaseModel):
-    """Meetings: those to come begin with the next, those past with the latest."""
-
-    meetings: list[MeetingAnswer]
-
-
-class When(BaseModel):
+class When(Page):
     """Which meetings."""
 
     when: Literal["upcoming", "past"] = "upcoming"
+
+
+class Which(BaseModel):
+    """What of a series."""
+
+    scope: Scope = Scope.ALL
+    occurrence: UtcMoment | None = None
 
 
 class JoinRequest(BaseModel):
@@ -160,28 +145,12 @@ class JoinView(RootModel[Annotated[JoinAnswer | LobbyAnswer, Field(discriminator
     """The way in (200), or the lobby (202)."""
 
 
-def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers) -> None:
+def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Joining, callers: Callers) -> None:
     """Declare the routes of meetings."""
     tags = ("meetings",)
 
     def answer(of: Meeting, caller: Caller) -> MeetingAnswer:
-        owns = caller.person is not None and caller.person.id == of.owner.id
-        return MeetingAnswer(
-            id=of.id,
-            code=of.code,
-            kind=of.kind.value,
-            title=of.title,
-            begin_at=of.begin_at,
-            end_at=of.end_at,
-            zone=of.zone,
-            state=of.state.value,
-            owner=OwnerAnswer.model_validate(of.owner),
-            is_owner=owns,
-            invitees=[InviteeAnswer.model_validate(each) for each in of.invitees] if owns else None,
-            guests_allowed=of.guests_allowed,
-            link=meetings.link(of),
-            created_at=of.created_at,
-        )
+        return answer_of(of, caller, meetings.link(of))
 
     @api.route(
         "GET",
@@ -196,8 +165,9 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
     )
     async def list_meetings(call: Call, query: When) -> MeetingList:
         person = await callers.person(call)
-        found = await meetings.of_person(person, past=query.when == "past")
-        return MeetingList(meetings=[answer(each, Caller(person=person)) for each in found])
+        found = await meetings.of_person(person, query, past=query.when == "past")
+        mine = [answer(each, Caller(person=person)) for each in found.items]
+        return MeetingList(meetings=mine, next=next_link(call, found))
 
     @api.route(
         "POST",
@@ -220,13 +190,19 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         if isinstance(wanted, InstantRequest):
             made, new = await meetings.open_instant(person)
             return Reply(201 if new else 200, answer(made, Caller(person=person)))
-        made = await meetings.schedule(
+        made = await scheduling.schedule(
             person,
-            wanted.title,
-            wanted.begin_at,
-            wanted.end_at,
-            wanted.zone,
-            wanted.invitees,
+            Wanted(
+                title=wanted.title,
+                begin_at=wanted.begin_at,
+                end_at=wanted.end_at,
+                zone=wanted.zone,
+                invitees=wanted.invitees,
+                groups=wanted.groups,
+                minutes_writers=wanted.writers,
+                recurrence=wanted.recurrence,
+                options=wanted.options.given() if wanted.options else {},
+            ),
             meeting_id=call.new_id,
         )
         return Reply(201, answer(made, Caller(person=person)))
@@ -256,14 +232,25 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         audit="meeting.change",
         body=MeetingChanges,
         answer=MeetingAnswer,
-        summary="Change a meeting of one's own.",
+        summary="Change a meeting of one's own; of a series one, all, or one and those after it (the new series).",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver, TooManyRequests),
         tags=tags,
     )
     async def change_meeting(call: Call, body: MeetingChanges, code: str) -> MeetingAnswer:
         person = await callers.person(call)
-        changes = Changes(body.title, body.begin_at, body.end_at, body.zone, body.invitees)
-        return answer(await meetings.change(person, code, changes), Caller(person=person))
+        wanted = Wanted(
+            title=body.title,
+            begin_at=body.begin_at,
+            end_at=body.end_at,
+            zone=body.zone,
+            invitees=body.invitees,
+            groups=body.groups,
+            minutes_writers=body.writers,
+            recurrence=body.recurrence,
+            options=body.options.given() if body.options else {},
+        )
+        changed = await scheduling.change(person, code, wanted, body.scope, body.occurrence)
+        return answer(changed, Caller(person=person))
 
     @api.route(
         "DELETE",
@@ -271,13 +258,14 @@ def add_routes(api: Api, meetings: Meetings, joining: Joining, callers: Callers)
         callers=Who.OWNER,
         scope="meetings:write",
         audit="meeting.cancel",
+        query=Which,
         status=204,
-        summary="Cancel a scheduled meeting of one's own.",
+        summary="Cancel a scheduled meeting of one's own; of a series one, all, or one and those after it.",
         errors=(SignInNeeded, Forbidden, NotFound, MeetingOver),
         tags=tags,
     )
-    async def cancel_meeting(call: Call, code: str) -> Reply:
-        await meetings.cancel(await callers.person(call), code)
+    async def cancel_meeting(call: Call, query: Which, code: str) -> Reply:
+        await scheduling.cancel(await callers.person(call), code, query.scope, query.occurrence)
         return Reply(204)
 
     @api.route(

@@ -39,6 +39,11 @@ class State(StrEnum):
     ENDED = "ended"
     CANCELLED = "cancelled"
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody comes any more."""
+        return self in (State.ENDED, State.CANCELLED)
+
 
 class Presenters(StrEnum):
     """Who may share a screen without being made a presenter first (`roles.py`)."""
@@ -54,6 +59,15 @@ class Writers(StrEnum):
     HOSTS = "hosts"
     #: The hosts, and those among the invited who were named.
     NAMED = "named"
+
+
+class Reply(StrEnum):
+    """What somebody invited has answered (RFC 5545 section 3.2.12)."""
+
+    NONE = "none"
+    ACCEPTED = "accepted"
+    TENTATIVE = "tentative"
+    DECLINED = "declined"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ meeting = table(
     Column("title", String(200), nullable=False),
     #: Of a series: the times of the occurrence it stands at, the running one or the next (`series.py`).
     Column("begin_at", Moment, nullable=True, index=True),
-    Column("end_at", Moment, nullable=True, index=True),
+    Column("end_at", Moment, nullable=True),
     Column("zone", String(64), nullable=False),
     Column("guests_allowed", Boolean(create_constraint=False), nullable=False),
     Column("running_since", Moment, nullable=True, index=True),
@@ -28,6 +28,8 @@ meeting = table(
     Column("recurrence", String(300), nullable=True),
     Column("first_begin_at", Moment, nullable=True),
     Column("first_end_at", Moment, nullable=True),
+    #: When the row moves on to the next occurrence; null: there is none.
+    Column("moves_on_at", Moment, nullable=True, index=True),
     #: The meeting in which a series goes on that was split: its link leads there when this one is over.
     Column("continued_in", Id, nullable=True),
     #: Rises with each change that calendars must know of (RFC 5546 section 2.1.4).

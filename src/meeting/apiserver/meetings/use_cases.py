@@ -1,48 +1,33 @@
-"""Opening, scheduling, changing and finding meetings, and whether someone may see one.
+"""Opening, finding and ending meetings, and whether someone may see one.
 
-Who joins: `joining.py`. Who is there: `presence.py`.
+What has a time: `scheduling.py`. Who joins: `joining.py`. Who is there: `presence.py`.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, update
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.apiserver.accounts.rules import Limit, known_zone, normal_email
+from meeting.apiserver.accounts.rules import Limit
 from meeting.apiserver.accounts.use_cases import Caller, Guest, Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
-from meeting.apiserver.database import Database, Stale, insert_if_absent, insert_new
-from meeting.apiserver.mail.use_cases import Letter, Mail
-from meeting.apiserver.meetings import places, queries, roles, rules
-from meeting.apiserver.meetings.letters import Letters
+from meeting.apiserver.database import Database, Stale, insert_if_absent
+from meeting.apiserver.meetings import listing, places, queries, roles, rules, writes
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
-from meeting.apiserver.meetings.rules import Kind, MeetingOver, State
-from meeting.apiserver.meetings.tables import attendance, invitee, knock, meeting, member, room
+from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
+from meeting.apiserver.meetings.tables import knock, meeting, member, room
+from meeting.apiserver.pages import Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
-from meeting.daemon.errors import BadRequest, Forbidden, NotFound, SignInNeeded, TooManyRequests
+from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded, TooManyRequests
 
-__all__ = ["Changes", "Meeting", "Meetings", "Visit"]
+__all__ = ["Meeting", "Meetings", "Visit"]
 
 #: Codes that lead nowhere, per source: what stops looking for meetings by guessing.
 _MISSES = Limit("codes of meetings that are none", 60, timedelta(minutes=10))
-
-#: Mails that one person's meetings cause: invitations, changes.
-_MAILS = Limit("mails by an owner", 5000, timedelta(days=1))
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What an owner changes; None leaves a thing as it is."""
-
-    title: str | None = None
-    begin_at: datetime | None = None
-    end_at: datetime | None = None
-    zone: str | None = None
-    invitees: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +48,6 @@ class Meetings:
         self,
         database: Database,
         clock: IReactorTime,
-        mail: Mail,
         *,
         public_url: str,
         reservations: Reservations,
@@ -75,8 +59,6 @@ class Meetings:
         """
         self._database = database
         self._clock = clock
-        self._mail = mail
-        self._letters = Letters(mail, self.link)
         self._public_url = public_url
         self._reservations = reservations
         self._asked = asked
@@ -91,80 +73,11 @@ class Meetings:
     async def open_instant(self, owner: Person) -> tuple[Meeting, bool]:
         """The owner's instant meeting, and whether it was made now. There is one per owner; its code stays."""
         now = utc_now(self._clock)
-        fresh = _row(
-            new_id(now),
-            Kind.INSTANT,
-            owner,
-            f"{owner.name}'s meeting"[: rules.TITLE_LENGTH],
-            None,
-            None,
-            owner.zone,
-            now,
-        )
+        title = f"{owner.name}'s meeting"[: rules.TITLE_LENGTH]
+        fresh = writes.fresh_row(new_id(now), Kind.INSTANT, owner, title, owner.zone, Options(), now)
         opened = await self._database.run(_open_instant, owner, fresh, self._reservations, now)
         self._asked()
         return opened
-
-    async def schedule(
-        self,
-        owner: Person,
-        title: str,
-        begin_at: datetime,
-        end_at: datetime,
-        zone: str,
-        invitees: Sequence[str],
-        *,
-        meeting_id: str | None = None,
-    ) -> Meeting:
-        """A new scheduled meeting; invitations go out. `meeting_id`: the one it gets, or has got when this was asked
-        before. Raises BadRequest.
-        """
-        now = utc_now(self._clock)
-        rules.check_times(begin_at, end_at, now)
-        fresh = _row(
-            meeting_id or new_id(now),
-            Kind.SCHEDULED,
-            owner,
-            rules.clean_title(title),
-            begin_at,
-            end_at,
-            known_zone(zone),
-            now,
-        )
-        emails = _addresses(invitees, owner)
-        made = await self._database.run(_schedule, fresh, emails, self._letters, self._mail, self._reservations, now)
-        self._mail.wake()
-        self._asked()
-        return made
-
-    async def change(self, owner: Person, code: str, changes: Changes) -> Meeting:
-        """Change a scheduled meeting of this owner; mails go to those it concerns.
-
-        Raises Forbidden, MeetingOver, BadRequest.
-        """
-        now = utc_now(self._clock)
-        given = replace(
-            changes,
-            title=None if changes.title is None else rules.clean_title(changes.title),
-            zone=None if changes.zone is None else known_zone(changes.zone),
-            invitees=None if changes.invitees is None else _addresses(changes.invitees, owner),
-        )
-        after = await self._database.run(
-            _change, owner, code, given, self._letters, self._mail, self._reservations, now
-        )
-        self._mail.wake()
-        self._asked()
-        return after
-
-    async def cancel(self, owner: Person, code: str) -> None:
-        """Cancel a meeting of this owner; mails go out. A second time changes nothing."""
-        now = utc_now(self._clock)
-
-        before = await self._database.run(_cancel, owner, code, self._letters, self._mail, self._reservations, now)
-        self._mail.wake()
-        self._asked()
-        if before.state is State.RUNNING:
-            self._close_room(before)
 
     async def end(self, caller: Caller, code: str) -> None:
         """End a meeting for all who are in it. Raises SignInNeeded, Forbidden, NotFound, MeetingOver."""
@@ -172,9 +85,9 @@ class Meetings:
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
-    async def of_person(self, who: Person, *, past: bool) -> list[Meeting]:
-        """The meetings of someone, to come or past."""
-        return await self._database.read(queries.of_person, who, past, utc_now(self._clock))
+    async def of_person(self, who: Person, page: Page, *, past: bool) -> Slice[Meeting]:
+        """A page of the meetings of someone, to come or past; of series each occurrence."""
+        return await self._database.read(listing.of_person, who, past, page, utc_now(self._clock))
 
     async def find(self, code: str, source: str) -> Meeting:
         """The meeting with this code, for whoever has the link.
@@ -182,7 +95,7 @@ class Meetings:
         Raises NotFound; TooManyRequests for a source that guesses.
         """
         now = utc_now(self._clock)
-        found = await self._database.read(queries.by_code, code, now) if rules.is_code(code) else None
+        found = await self._database.read(queries.behind_link, code, now) if rules.is_code(code) else None
         if found is None:
             wait = await self._database.run(count, _MISSES, source, now)
             if wait:
@@ -233,40 +146,6 @@ class Meetings:
         return Visit(found, place.subject_id, place.name, place.role, place.rights)
 
 
-def _addresses(given: Sequence[str], owner: Person) -> list[str]:
-    """Normal addresses in the order given, each once, without the owner's."""
-    emails = list(dict.fromkeys(normal_email(text) for text in given))
-    if len(emails) > rules.MOST_INVITEES:
-        raise BadRequest(f"At most {rules.MOST_INVITEES} people can be invited.")
-    return [email for email in emails if email != owner.email]
-
-
-def _row(
-    meeting_id: str,
-    kind: Kind,
-    owner: Person,
-    title: str,
-    begin_at: datetime | None,
-    end_at: datetime | None,
-    zone: str,
-    now: datetime,
-) -> dict[str, Any]:
-    return {
-        "id": meeting_id,
-        "code": rules.new_code(),
-        "kind": kind,
-        "owner_id": owner.id,
-        "instant_owner_id": owner.id if kind is Kind.INSTANT else None,
-        "title": title,
-        "begin_at": begin_at,
-        "end_at": end_at,
-        "zone": zone,
-        "guests_allowed": True,
-        "created_at": now,
-        "version": 1,
-    }
-
-
 def _open_instant(
     transaction: Connection, owner: Person, fresh: dict[str, Any], reservations: Reservations, now: datetime
 ) -> tuple[Meeting, bool]:
@@ -279,112 +158,6 @@ def _open_instant(
         raise Stale("the other's meeting is not visible yet")
     reservations.want(transaction, found.id, owner.email, None, None, now)
     return found, made
-
-
-def _schedule(
-    transaction: Connection,
-    fresh: dict[str, Any],
-    emails: Sequence[str],
-    letters: Letters,
-    mail: Mail,
-    reservations: Reservations,
-    now: datetime,
-) -> Meeting:
-    first = insert_if_absent(transaction, meeting, **fresh)
-    if first:
-        _invite(transaction, fresh["id"], emails)
-    made = queries.by_id(transaction, fresh["id"], now)
-    assert made is not None
-    if first:  # else this is done again after a commit whose answer was lost: the mails are queued
-        _post(transaction, mail, made, letters.invitations(made, now), now)
-        reservations.want(transaction, made.id, made.owner.email, made.begin_at, made.end_at, now)
-    return made
-
-
-def _invite(transaction: Connection, meeting_id: str, emails: Sequence[str]) -> None:
-    rows = [{"meeting_id": meeting_id, "email": email, "position": position} for position, email in enumerate(emails)]
-    insert_new(transaction, invitee, rows)
-
-
-def _owned(transaction: Connection, owner: Person, code: str, now: datetime) -> Meeting:
-    found = queries.by_code(transaction, code, now)
-    if found is None:
-        raise NotFound("There is no meeting with this link.")
-    if found.owner.id != owner.id:
-        raise Forbidden("Only the owner of a meeting may do this.")
-    return found
-
-
-def _change(
-    transaction: Connection,
-    owner: Person,
-    code: str,
-    given: Changes,
-    letters: Letters,
-    mail: Mail,
-    reservations: Reservations,
-    now: datetime,
-) -> Meeting:
-    before = _owned(transaction, owner, code, now)
-    if before.kind is Kind.INSTANT:
-        if replace(given, title=None) != Changes():
-            raise BadRequest("An instant meeting has a title, but no times and no invitees.")
-    elif before.state in (State.ENDED, State.CANCELLED):
-        raise MeetingOver("It cannot be changed any more.")
-    title, zone = given.title or before.title, given.zone or before.zone
-    begin_at, end_at = given.begin_at or before.begin_at, given.end_at or before.end_at
-    if begin_at is not None and end_at is not None and (begin_at, end_at) != (before.begin_at, before.end_at):
-        rules.check_times(begin_at, end_at, now)
-    values = {"title": title, "begin_at": begin_at, "end_at": end_at, "zone": zone}
-    _write(transaction, before, values)
-    if given.invitees is not None:
-        transaction.execute(delete(invitee).where(invitee.c.meeting_id == before.id))
-        _invite(transaction, before.id, given.invitees)
-    after = queries.by_id(transaction, before.id, now)
-    assert after is not None
-    if after.kind is Kind.SCHEDULED:
-        _post(transaction, mail, after, letters.changes(before, after, now), now)
-        if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
-            reservations.want(transaction, after.id, after.owner.email, after.begin_at, after.end_at, now)
-    return after
-
-
-def _post(transaction: Connection, mail: Mail, about: Meeting, letters: Sequence[Letter], now: datetime) -> None:
-    """Queue mails about a meeting, within what one person may cause in a day; over it, nothing is written at all."""
-    if letters:
-        wait = count(transaction, _MAILS, about.owner.id, now, len(letters))
-        if wait:
-            raise TooManyRequests("Too many mails for one day.", retry_after=wait)
-        mail.post(transaction, *letters)
-
-
-def _write(transaction: Connection, before: Meeting, values: dict[str, Any]) -> None:
-    """Write over the version that was read, or have it all done again."""
-    same = update(meeting).where(meeting.c.id == before.id, meeting.c.version == before.version)
-    if not transaction.execute(same.values(**values, version=before.version + 1)).rowcount:
-        raise Stale("the meeting was changed by somebody else")
-
-
-def _cancel(
-    transaction: Connection,
-    owner: Person,
-    code: str,
-    letters: Letters,
-    mail: Mail,
-    reservations: Reservations,
-    now: datetime,
-) -> Meeting:
-    before = _owned(transaction, owner, code, now)
-    if before.kind is Kind.INSTANT:
-        raise BadRequest("An instant meeting can be ended, not cancelled: its link stays yours.")
-    if before.state is State.ENDED:
-        raise MeetingOver("It has ended.")
-    if before.state is not State.CANCELLED:
-        _write(transaction, before, {"cancelled_at": now, "running_since": None})
-        _everyone_leaves(transaction, before, now)
-        mail.post(transaction, *letters.cancellations(before, now))
-        reservations.drop(transaction, before.id, now)
-    return before
 
 
 def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> Meeting:
@@ -404,15 +177,12 @@ def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> M
 
 def finish(transaction: Connection, before: Meeting, now: datetime) -> None:
     """A meeting is over: nobody is in it, nobody comes back without knocking, and the next one begins afresh."""
-    _write(transaction, before, {"ended_at": now, "running_since": None})
-    _everyone_leaves(transaction, before, now)
+    # A series that is left before its next meeting has begun (somebody has tried things) is not over for today.
+    early = before.series is not None and before.begin_at is not None and now < before.begin_at
+    writes.write(transaction, before, ended_at=None if early else now, running_since=None)
+    writes.everyone_leaves(transaction, before.id, now)
     transaction.execute(
         update(member).where(member.c.meeting_id == before.id).values(passes_until=None, hand_raised_at=None)
     )
     for table in (room, knock):
         transaction.execute(delete(table).where(table.c.meeting_id == before.id))
-
-
-def _everyone_leaves(transaction: Connection, meeting_over: Meeting, now: datetime) -> None:
-    there = (attendance.c.meeting_id == meeting_over.id) & attendance.c.left_at.is_(None)
-    transaction.execute(update(attendance).where(there).values(left_at=now))

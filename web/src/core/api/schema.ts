@@ -500,6 +500,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calendar.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Somebody's meetings as iCalendar, for whoever has the address. */
+        get: operations["get_feed"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/daemons": {
         parameters: {
             query?: never;
@@ -552,6 +569,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's groups of addresses; at most a hundred. */
+        get: operations["list_groups"];
+        put?: never;
+        /** Keep a list of addresses under a name. */
+        post: operations["create_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forget a group of one's own. */
+        delete: operations["remove_group"];
+        options?: never;
+        head?: never;
+        /** Change a group of one's own. */
+        patch: operations["change_group"];
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -568,6 +621,42 @@ export interface paths {
         head?: never;
         /** Change one's name, time zone, language or personal link. */
         patch: operations["change_me"];
+        trace?: never;
+    };
+    "/api/v1/me/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's reminders, and the address of one's calendar feed. */
+        get: operations["get_calendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Choose when one is reminded of meetings; null: never. */
+        patch: operations["change_calendar"];
+        trace?: never;
+    };
+    "/api/v1/me/calendar/feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new address for one's calendar feed; the old one is good no more. */
+        post: operations["renew_feed"];
+        /** No calendar feed any more. */
+        delete: operations["revoke_feed"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/me/passkeys": {
@@ -705,11 +794,11 @@ export interface paths {
         get: operations["get_meeting"];
         put?: never;
         post?: never;
-        /** Cancel a scheduled meeting of one's own. */
+        /** Cancel a scheduled meeting of one's own; of a series one, all, or one and those after it. */
         delete: operations["cancel_meeting"];
         options?: never;
         head?: never;
-        /** Change a meeting of one's own. */
+        /** Change a meeting of one's own; of a series one, all, or one and those after it (the new series). */
         patch: operations["change_meeting"];
         trace?: never;
     };
@@ -952,6 +1041,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/meetings/{code}/reply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer an invitation. */
+        post: operations["reply_to_meeting"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/meetings/{code}/roles/{subject}": {
         parameters: {
             query?: never;
@@ -1099,6 +1205,40 @@ export interface paths {
         get: operations["follow_personal_link"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer an invitation by the link in it. */
+        post: operations["reply_by_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/replies/look": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the link in an invitation is for; changes nothing. */
+        post: operations["look_at_reply"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1579,6 +1719,30 @@ export interface components {
             sign_in_text: string;
         };
         /**
+         * CalendarAnswer
+         * @description What one has chosen for one's calendar.
+         */
+        CalendarAnswer: {
+            /**
+             * Feed
+             * @description the address to subscribe to, a secret; null: there is none
+             */
+            feed: string | null;
+            /**
+             * Reminder Minutes
+             * @description null: no reminders
+             */
+            reminder_minutes: number | null;
+        };
+        /**
+         * CalendarChanges
+         * @description Whether and when one is reminded.
+         */
+        CalendarChanges: {
+            /** Reminder Minutes */
+            reminder_minutes: (5 | 10 | 15 | 30 | 60) | null;
+        };
+        /**
          * ChatList
          * @description The newest messages, oldest first.
          */
@@ -1754,6 +1918,14 @@ export interface components {
             kind: "sfu" | "turn" | "fs" | "allocate";
         };
         /**
+         * FeedKey
+         * @description Which calendar.
+         */
+        FeedKey: {
+            /** Key */
+            key: string;
+        };
+        /**
          * FileAnswer
          * @description A file with a place.
          */
@@ -1785,6 +1957,52 @@ export interface components {
              * @default
              */
             type: string;
+        };
+        /**
+         * GroupAnswer
+         * @description A list of addresses.
+         */
+        GroupAnswer: {
+            /** Emails */
+            emails: string[];
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupChanges
+         * @description What changes of a group; what is missing stays.
+         */
+        GroupChanges: {
+            /**
+             * Emails
+             * @default null
+             */
+            emails: string[] | null;
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+        };
+        /**
+         * GroupList
+         * @description One's groups, by name.
+         */
+        GroupList: {
+            /** Groups */
+            groups: components["schemas"]["GroupAnswer"][];
+        };
+        /**
+         * GroupRequest
+         * @description A list of addresses to be kept.
+         */
+        GroupRequest: {
+            /** Emails */
+            emails: string[];
+            /** Name */
+            name: string;
         };
         /**
          * GuestAnswer
@@ -1934,10 +2152,11 @@ export interface components {
             name: string;
             /**
              * Reply
-             * @default none
-             * @constant
+             * @enum {string}
              */
-            reply: "none";
+            reply: "none" | "accepted" | "tentative" | "declined";
+            /** Writes Minutes */
+            writes_minutes: boolean;
         };
         /**
          * JoinAnswer
@@ -2240,7 +2459,7 @@ export interface components {
         };
         /**
          * MeetingAnswer
-         * @description A meeting, for its owner and those invited.
+         * @description A meeting, for its owner and those invited; of a series: one occurrence.
          */
         MeetingAnswer: {
             /** Begin At */
@@ -2272,7 +2491,20 @@ export interface components {
             kind: "instant" | "scheduled";
             /** Link */
             link: string;
+            /**
+             * Occurrence
+             * @description which of the series, by when the rule has it begin
+             */
+            occurrence: string | null;
+            options: components["schemas"]["OptionsAnswer"];
             owner: components["schemas"]["OwnerAnswer"];
+            /**
+             * Reply
+             * @description one's own; null: one is not invited
+             */
+            reply: ("none" | "accepted" | "tentative" | "declined") | null;
+            /** @description null: it does not recur */
+            series: components["schemas"]["SeriesAnswer"] | null;
             /**
              * State
              * @enum {string}
@@ -2299,15 +2531,45 @@ export interface components {
              */
             end_at: string | null;
             /**
+             * Groups
+             * @description ids of one's groups: their members are invited too
+             * @default []
+             */
+            groups: string[];
+            /**
              * Invitees
              * @default null
              */
             invitees: string[] | null;
             /**
+             * Occurrence
+             * @description which one, where not all are meant
+             * @default null
+             */
+            occurrence: string | null;
+            /** @default null */
+            options: components["schemas"]["MeetingOptions"] | null;
+            /**
+             * Recurrence
+             * @description empty: it does not recur any more
+             * @default null
+             */
+            recurrence: string | null;
+            /**
+             * @description of a series: of one meeting, of it and those after it, of all
+             * @default all
+             */
+            scope: components["schemas"]["Scope"];
+            /**
              * Title
              * @default null
              */
             title: string | null;
+            /**
+             * Writers
+             * @default null
+             */
+            writers: string[] | null;
             /**
              * Zone
              * @default null
@@ -2350,6 +2612,54 @@ export interface components {
         MeetingList: {
             /** Meetings */
             meetings: components["schemas"]["MeetingAnswer"][];
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
+        };
+        /**
+         * MeetingOptions
+         * @description How a meeting is held; what is missing stays, or is as it usually is.
+         */
+        MeetingOptions: {
+            /**
+             * E2Ee
+             * @default null
+             */
+            e2ee: boolean | null;
+            /**
+             * Guests Allowed
+             * @default null
+             */
+            guests_allowed: boolean | null;
+            /**
+             * Lobby
+             * @default null
+             */
+            lobby: boolean | null;
+            /**
+             * Max Minutes
+             * @description 0: as long as it takes
+             * @default null
+             */
+            max_minutes: number | null;
+            /** @default null */
+            minutes_writers: components["schemas"]["Writers"] | null;
+            /**
+             * Passcode
+             * @description 4 to 32 letters and digits; empty: none
+             * @default null
+             */
+            passcode: string | null;
+            /** @default null */
+            presenters: components["schemas"]["Presenters"] | null;
+            /**
+             * Reminders
+             * @default null
+             */
+            reminders: boolean | null;
         };
         /**
          * MeetingRequest
@@ -2442,6 +2752,37 @@ export interface components {
              */
             secret: string;
             webhook: components["schemas"]["WebhookAnswer"];
+        };
+        /**
+         * OptionsAnswer
+         * @description How a meeting is held.
+         */
+        OptionsAnswer: {
+            /** E2Ee */
+            e2ee: boolean;
+            /** Guests Allowed */
+            guests_allowed: boolean;
+            /** Lobby */
+            lobby: boolean;
+            /** Max Minutes */
+            max_minutes: number | null;
+            /**
+             * Minutes Writers
+             * @enum {string}
+             */
+            minutes_writers: "everyone" | "hosts" | "named";
+            /**
+             * Passcode
+             * @description for the owner only
+             */
+            passcode: string | null;
+            /**
+             * Presenters
+             * @enum {string}
+             */
+            presenters: "everyone" | "hosts";
+            /** Reminders */
+            reminders: boolean;
         };
         /**
          * Outcome
@@ -2731,6 +3072,85 @@ export interface components {
             id: string;
         };
         /**
+         * ReplyAnswer
+         * @description What a link in an invitation is for, and what was answered.
+         */
+        ReplyAnswer: {
+            /**
+             * Begin At
+             * Format: date-time
+             */
+            begin_at: string;
+            /** Email */
+            email: string;
+            /**
+             * End At
+             * Format: date-time
+             */
+            end_at: string;
+            /** Link */
+            link: string;
+            /** Owner */
+            owner: string;
+            /**
+             * Recurrence
+             * @description null: one meeting is meant
+             */
+            recurrence: string | null;
+            /**
+             * Reply
+             * @enum {string}
+             */
+            reply: "none" | "accepted" | "tentative" | "declined";
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "scheduled" | "running" | "ended" | "cancelled";
+            /** Title */
+            title: string;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * ReplyByLink
+         * @description An answer by link.
+         */
+        ReplyByLink: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "tentative" | "declined";
+            /** Token */
+            token: string;
+        };
+        /**
+         * ReplyLook
+         * @description The part of a link after the #.
+         */
+        ReplyLook: {
+            /** Token */
+            token: string;
+        };
+        /**
+         * ReplyRequest
+         * @description An answer.
+         */
+        ReplyRequest: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accepted" | "tentative" | "declined";
+            /**
+             * Occurrence
+             * @description of a series: to this one alone
+             * @default null
+             */
+            occurrence: string | null;
+        };
+        /**
          * Retention
          * @description For how many days each kind of data is kept; null: for ever.
          */
@@ -2843,6 +3263,12 @@ export interface components {
              */
             end_at: string;
             /**
+             * Groups
+             * @description ids of one's groups: their members are invited too
+             * @default []
+             */
+            groups: string[];
+            /**
              * Invitees
              * @default []
              */
@@ -2852,8 +3278,21 @@ export interface components {
              * @enum {string}
              */
             kind: "scheduled";
+            /** @default null */
+            options: components["schemas"]["MeetingOptions"] | null;
+            /**
+             * Recurrence
+             * @default null
+             */
+            recurrence: string | null;
             /** Title */
             title: string;
+            /**
+             * Writers
+             * @description of the invited, where only some may write
+             * @default null
+             */
+            writers: string[] | null;
             /**
              * Zone
              * @default UTC
@@ -2862,12 +3301,43 @@ export interface components {
             zone: string;
         };
         /**
+         * Scope
+         * @description What of a series a change is of.
+         * @enum {string}
+         */
+        Scope: "this" | "following" | "all";
+        /**
          * SecretAnswer
          * @description A webhook's new secret, which is shown this once.
          */
         SecretAnswer: {
             /** Secret */
             secret: string;
+        };
+        /**
+         * SeriesAnswer
+         * @description How a meeting recurs.
+         */
+        SeriesAnswer: {
+            /**
+             * Begin At
+             * Format: date-time
+             * @description of the first occurrence, as the rule has it
+             */
+            begin_at: string;
+            /**
+             * End At
+             * Format: date-time
+             */
+            end_at: string;
+            /**
+             * Recurrence
+             * @description RFC 5545, without RRULE:
+             * @example FREQ=WEEKLY;BYDAY=MO,WE;COUNT=20
+             */
+            recurrence: string;
+            /** Title */
+            title: string;
         };
         /**
          * SessionAnswer
@@ -3353,12 +3823,43 @@ export interface components {
          */
         When: {
             /**
+             * Cursor
+             * @description from `next`; made by the server, for this list only
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Limit
+             * @description most that a page holds
+             * @default 50
+             */
+            limit: number;
+            /**
              * When
              * @default upcoming
              * @enum {string}
              */
             when: "upcoming" | "past";
         };
+        /**
+         * Which
+         * @description What of a series.
+         */
+        Which: {
+            /**
+             * Occurrence
+             * @default null
+             */
+            occurrence: string | null;
+            /** @default all */
+            scope: components["schemas"]["Scope"];
+        };
+        /**
+         * Writers
+         * @description Who may write the minutes.
+         * @enum {string}
+         */
+        Writers: "everyone" | "hosts" | "named";
         /**
          * ServerAnswer
          * @description What the client should know about the server.
@@ -5895,6 +6396,80 @@ export interface operations {
             };
         };
     };
+    get_feed: {
+        parameters: {
+            query: {
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_servers: {
         parameters: {
             query?: never;
@@ -6134,6 +6709,339 @@ export interface operations {
             };
         };
     };
+    list_groups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupList"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: This does not fit what is there already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: This does not fit what is there already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_me: {
         parameters: {
             query?: never;
@@ -6259,6 +7167,259 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarAnswer"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_calendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalendarChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renew_feed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CalendarAnswer"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_feed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6992,6 +8153,8 @@ export interface operations {
     list_meetings: {
         parameters: {
             query?: {
+                limit?: number;
+                cursor?: string | null;
                 when?: "upcoming" | "past";
             };
             header?: never;
@@ -7242,7 +8405,10 @@ export interface operations {
     };
     cancel_meeting: {
         parameters: {
-            query?: never;
+            query?: {
+                scope?: components["schemas"]["Scope"];
+                occurrence?: string | null;
+            };
             header?: never;
             path: {
                 code: string;
@@ -8715,6 +9881,113 @@ export interface operations {
             };
         };
     };
+    reply_to_meeting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeetingAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: There is nothing here. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `meeting-over`: This meeting is over. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     appoint: {
         parameters: {
             query?: never;
@@ -9576,6 +10849,198 @@ export interface operations {
             };
             /** @description `not-found`: There is nothing here. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reply_by_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyByLink"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplyAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `meeting-over`: This meeting is over. `reply-link`: This link is not good (any more). */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    look_at_reply: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplyLook"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplyAnswer"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `reply-link`: This link is not good (any more). */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-large`: This is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media-type`: The body has to be JSON, sent as application/json. */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,7 +12,8 @@ export type Person = Schemas["PersonAnswer"];
 export type MeetingFront = Schemas["MeetingFace"];
 /** What its owner and those invited know. */
 export type Meeting = Schemas["MeetingAnswer"];
-export type ScheduleRequest = Omit<Schemas["ScheduledRequest"], "kind">;
+export type ScheduleRequest = Pick<Schemas["ScheduledRequest"], "title" | "begin_at" | "end_at" | "zone" | "invitees"> &
+  Partial<Omit<Schemas["ScheduledRequest"], "kind">>;
 /** Where to go, and with which access token. */
 export type JoinAnswer = Schemas["JoinAnswer"];
 /** `id`: 32 hex digits made by the writer's client. */

@@ -21,6 +21,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("recurrence", sa.String(length=300), nullable=True))
         batch_op.add_column(sa.Column("first_begin_at", schema.Moment(), nullable=True))
         batch_op.add_column(sa.Column("first_end_at", schema.Moment(), nullable=True))
+        batch_op.add_column(sa.Column("moves_on_at", schema.Moment(), nullable=True))
         batch_op.add_column(sa.Column("continued_in", schema.Id(), nullable=True))
         batch_op.add_column(sa.Column("sequence", sa.Integer(), nullable=False, server_default=sa.text("0")))
         batch_op.add_column(sa.Column("passcode", sa.String(length=32), nullable=True))
@@ -33,7 +34,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("e2ee", sa.Boolean(), nullable=False, server_default=sa.text("0")))
         batch_op.add_column(sa.Column("reminders", sa.Boolean(), nullable=False, server_default=sa.text("1")))
         batch_op.create_index(batch_op.f("ix_meeting_begin_at"), ["begin_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_meeting_end_at"), ["end_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_meeting_moves_on_at"), ["moves_on_at"], unique=False)
     with op.batch_alter_table("invitee", schema=None) as batch_op:
         batch_op.add_column(sa.Column("writes_minutes", sa.Boolean(), nullable=False, server_default=sa.text("0")))
 
@@ -106,7 +107,7 @@ def downgrade() -> None:
     with op.batch_alter_table("invitee", schema=None) as batch_op:
         batch_op.drop_column("writes_minutes")
     with op.batch_alter_table("meeting", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_meeting_end_at"))
+        batch_op.drop_index(batch_op.f("ix_meeting_moves_on_at"))
         batch_op.drop_index(batch_op.f("ix_meeting_begin_at"))
         for name in (
             "reminders",
@@ -118,6 +119,7 @@ def downgrade() -> None:
             "passcode",
             "sequence",
             "continued_in",
+            "moves_on_at",
             "first_end_at",
             "first_begin_at",
             "recurrence",
