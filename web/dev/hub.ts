@@ -6,7 +6,7 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
-import type { ChatMessage, Me, Meeting } from "../src/core/api/types.ts";
+import type { ChatMessage, LobbyView, Me, Meeting } from "../src/core/api/types.ts";
 
 interface State {
   /** Whether the request's cookie is a signed-in person's. */
@@ -14,6 +14,7 @@ interface State {
   meetings: Map<string, Meeting>;
   chat: Map<string, ChatMessage[]>;
   ready: Map<string, number>;
+  waiting: LobbyView["waiting"];
 }
 
 type Answer = { status: number; body?: unknown; retryAfter?: number; cookie?: string };
@@ -54,6 +55,7 @@ function firstState(): State {
   const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
   const some = [
     meeting({ code: "abc-defg-hij", state: "running" }),
+    meeting({ code: "abc-lobb-yyy", state: "running", title: "Behind the door" }),
     meeting({ kind: "scheduled", title: "Weekly planning", begin_at: at(2), end_at: at(3), zone: "Europe/Berlin" }),
     meeting({ kind: "scheduled", title: "Quarterly review with the whole of the northern sales team", begin_at: at(26), end_at: at(28), owner: { id: "p2", name: "Grace Sample" }, is_owner: false }),
     meeting({ kind: "scheduled", title: "Kick-off", begin_at: at(-50), end_at: at(-49), state: "ended" }),
@@ -63,6 +65,10 @@ function firstState(): State {
     meetings: new Map(some.map((one) => [one.code, one])),
     chat: new Map(),
     ready: new Map(),
+    waiting: [
+      { id: "g1", name: "Katherine Johnson", is_guest: true, asked_at: at(0) },
+      { id: "g2", name: "Mary Jackson", is_guest: false, asked_at: at(0) },
+    ],
   };
 }
 
@@ -117,8 +123,27 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
       const ready = state.ready.get(who) ?? Date.now() + 2000;
       state.ready.set(who, ready);
       if (Date.now() < ready) return { ...problem(503, "please-wait"), retryAfter: 3 };
+      if (one.title === "Behind the door") return { status: 202, body: { state: "waiting", reason: "passcode", host_present: false, name } };
       const identity = `p1:${String(body["device"])}`;
-      return { status: 200, body: { url: "simulate:", token: "", identity, name, role: "host", meeting: one } };
+      return { status: 200, body: { state: "inside", url: "simulate:", token: "", identity, name, role: "host", may: [], meeting: one } };
+    }
+    case "GET /lobby":
+      return { status: 200, body: { waiting: state.waiting, locked: false, lobby: true } };
+    case "POST /lobby/admit":
+    case "POST /lobby/deny":
+      state.waiting = [];
+      return { status: 204 };
+    case "POST /lobby/leave":
+    case "PATCH /room":
+      return { status: 204 };
+    case "GET /attendance": {
+      const joined_at = new Date(Date.now() - 3_000_000).toISOString();
+      const stay = { joined_at, left_at: new Date(Date.now() - 60_000).toISOString() };
+      const people = [
+        { id: "p1", name: OWNER.name, email: "ada@example.com", seconds: 2_940, stays: [stay] },
+        { id: "p3", name: "Grace Sample", email: null, seconds: 1_800, stays: [stay, { ...stay, joined_at: stay.left_at, left_at: null }] },
+      ];
+      return { status: 200, body: { recorded: true, people } };
     }
     case "POST /end":
       state.meetings.set(one.code, { ...one, state: "ended" });

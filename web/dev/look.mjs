@@ -65,8 +65,17 @@ async function walk(page, tag) {
   await page.getByRole("button", { name: "Leave" }).waitFor({ timeout: 15_000 });
   await page.waitForTimeout(1500);
   await shot("9-call");
+  await page.getByRole("button", { name: "React" }).click();
+  await page.getByRole("button", { name: "Applause" }).click();
+  await shot("9-reaction");
+  await page.keyboard.press("Escape");
   for (const panel of ["Chat", "Participants", "Minutes"]) {
-    await page.getByRole("button", { name: panel, exact: true }).click();
+    await page.getByRole("button", { name: panel === "Participants" ? /^Participants/ : panel, exact: true }).click();
+    if (panel === "Participants") {
+      await page.getByRole("button", { name: /^More for/ }).nth(1).click();
+      await shot("10-person");
+      await page.keyboard.press("Escape");
+    }
     if (panel === "Chat") {
       await page.getByRole("textbox", { name: "Write a message" }).fill("Hello, the plan is at https://example.org/plan.");
       await page.keyboard.press("Enter");
@@ -82,6 +91,13 @@ async function walk(page, tag) {
   await page.getByRole("menuitem", { name: "Leave the meeting" }).click();
   await page.getByRole("heading", { name: "You left the meeting" }).waitFor();
   await shot("12-left");
+  await page.goto(`${base}/m/abc-lobb-yyy`);
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByRole("textbox", { name: "Passcode" }).waitFor();
+  await shot("13-at-the-door");
+  await page.goto(`${base}/m/abc-defg-hij/attendance`);
+  await page.getByRole("table", { name: "Attendance" }).waitFor();
+  await shot("14-attendance");
 }
 
 for (const [tag, viewport, colorScheme] of [

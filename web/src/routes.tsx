@@ -12,6 +12,7 @@ export const routes: RouteObject[] = [
       { path: "/", lazy: async () => ({ Component: (await import("./home/HomePage.tsx")).HomePage }) },
       { path: "/sign-in", lazy: async () => ({ Component: (await import("./signin/SignInPage.tsx")).SignInPage }) },
       { path: "/m/:code/minutes", lazy: async () => ({ Component: (await import("./home/MinutesPage.tsx")).MinutesPage }) },
+      { path: "/m/:code/attendance", lazy: async () => ({ Component: (await import("./home/AttendancePage.tsx")).AttendancePage }) },
       { path: "*", lazy: async () => ({ Component: (await import("./ui/NotFound.tsx")).NotFound }) },
     ],
   },

@@ -10,7 +10,12 @@ export type NoticeText =
   | "deviceFailed"
   | "screenFailed"
   | "historyMissing"
-  | "endFailed";
+  | "endFailed"
+  | "notDone"
+  | "mutedByHost"
+  | "cameraStoppedByHost"
+  | "screenStoppedByHost"
+  | "handFailed";
 
 export interface Notice {
   id: number;

@@ -1,10 +1,20 @@
 import { describe, expect, test } from "vitest";
 import { HandClock, settle } from "../testing/clock.ts";
 import { Problem } from "./api/problem.ts";
-import type { JoinAnswer, Meeting } from "./api/types.ts";
+import type { JoinAnswer, LobbyAnswer, Meeting } from "./api/types.ts";
 import { MeetingSession, type Line, type LineEvent } from "./session.ts";
 
-const answerAt = (url: string): JoinAnswer => ({ url, token: "t", identity: "p:1", name: "Ada", role: "host", meeting: {} as Meeting });
+const answerAt = (url: string): JoinAnswer => ({
+  state: "inside",
+  url,
+  token: "t",
+  identity: "p:1",
+  name: "Ada",
+  role: "host",
+  may: [],
+  meeting: {} as Meeting,
+});
+const inLobby = (reason: LobbyAnswer["reason"], host_present = true): LobbyAnswer => ({ state: "waiting", reason, host_present, name: "Grace" });
 const pleaseWait = (retryAfter: number | null) => new Problem({ kind: "please-wait", status: 503, retryAfter });
 
 class FakeLine implements Line {
@@ -35,20 +45,23 @@ class FakeLine implements Line {
   }
 }
 
-function begin(...answers: (JoinAnswer | Problem)[]) {
+function begin(...answers: (JoinAnswer | LobbyAnswer | Problem)[]) {
   const clock = new HandClock();
   const line = new FakeLine();
   const asked: number[] = [];
+  const passcodes: (string | undefined)[] = [];
   const hub = {
-    join: async () => {
+    stopWaiting: async () => void line.diary.push("stop waiting"),
+    join: async (_code: string, { passcode }: { passcode?: string }) => {
       asked.push(clock.now());
+      passcodes.push(passcode);
       const next = answers.length > 1 ? answers.shift() : answers[0];
       if (next === undefined || next instanceof Problem) throw next ?? Problem.unreachable();
       return next;
     },
   };
   const session = new MeetingSession({ hub, line, clock, random: () => 0.5, code: "abc", device: "12345678" });
-  return { clock, line, asked, session, answers, phase: () => session.phase.get() };
+  return { clock, line, asked, passcodes, session, answers, phase: () => session.phase.get() };
 }
 
 describe("joining", () => {
@@ -180,6 +193,56 @@ describe("a lost connection", () => {
     line.say({ kind: "lost", reason });
     await clock.turn(60_000);
     expect(phase()).toEqual({ name: "left", reason });
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("the lobby", () => {
+  test("asks every two seconds and goes in as soon as somebody opens", async () => {
+    const { session, clock, asked, phase, line } = begin(inLobby("lobby", false), inLobby("lobby"), answerAt("wss://one"));
+    session.start();
+    await settle();
+    expect(phase()).toEqual({ name: "lobby", again: false, reason: "lobby", hostPresent: false, wrongPasscode: false });
+    await clock.turn(2_000);
+    expect(phase()).toMatchObject({ name: "lobby", hostPresent: true });
+    await clock.turn(2_000);
+    expect(phase().name).toBe("inside");
+    expect(asked).toHaveLength(3);
+    expect(line.diary).toEqual(["connect wss://one"]);
+  });
+
+  test("is left when somebody says no", async () => {
+    const { session, clock, phase, asked } = begin(inLobby("locked"), new Problem({ kind: "turned-away", status: 403 }));
+    session.start();
+    await clock.turn(2_000);
+    expect(phase()).toMatchObject({ name: "refused", problem: { kind: "turned-away" } });
+    await clock.turn(60_000);
+    expect(asked).toHaveLength(2);
+  });
+
+  test("takes a passcode at once, says when it is wrong, and goes on waiting", async () => {
+    const wrong = new Problem({ kind: "wrong-passcode", status: 403 });
+    const { session, clock, phase, passcodes } = begin(inLobby("passcode"), wrong, inLobby("passcode"), inLobby("passcode"), answerAt("wss://one"));
+    session.start();
+    await settle();
+    session.enterPasscode("1234");
+    await settle();
+    expect(phase()).toMatchObject({ name: "lobby", reason: "passcode", wrongPasscode: true });
+    await clock.turn(2_000);
+    expect(phase()).toMatchObject({ name: "lobby", wrongPasscode: true });
+    session.enterPasscode("2468");
+    await settle();
+    expect(passcodes).toEqual([undefined, "1234", undefined, undefined, "2468"]);
+    expect(phase().name).toBe("inside");
+  });
+
+  test("hears that one waits no longer", async () => {
+    const { session, line, clock, asked } = begin(inLobby("lobby"));
+    session.start();
+    await settle();
+    await session.leave();
+    expect(line.diary[0]).toBe("stop waiting");
+    await clock.turn(10_000);
     expect(asked).toHaveLength(1);
   });
 });

@@ -3,12 +3,12 @@
  * and get back in by itself whenever the connection is lost for good. It owns no room and no timer: both are handed in.
  *
  *     asking → connecting → inside ⇄ (inside, troubled) → … → left
- *        ↕ waiting                       ↓ lost
+ *        ↕ waiting, lobby                ↓ lost
  *     refused                          asking (again)
  */
 import type { Hub } from "./api/client.ts";
 import { Problem } from "./api/problem.ts";
-import type { JoinAnswer } from "./api/types.ts";
+import type { JoinAnswer, LobbyAnswer } from "./api/types.ts";
 import { delayBefore } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { createStore, type Readable } from "./store.ts";
@@ -33,12 +33,14 @@ export interface Line {
 export type Phase =
   | { name: "asking" | "connecting"; again: boolean }
   | { name: "waiting"; again: boolean; until: number; problem: Problem }
+  /** Somebody has to let us in. `wrongPasscode`: the one that was given is not the meeting's. */
+  | { name: "lobby"; again: boolean; reason: LobbyAnswer["reason"]; hostPresent: boolean; wrongPasscode: boolean }
   | { name: "inside"; answer: JoinAnswer; troubled: boolean }
   | { name: "refused"; problem: Problem }
   | { name: "left"; reason: LeftReason };
 
 export interface SessionParts {
-  hub: Pick<Hub, "join">;
+  hub: Pick<Hub, "join" | "stopWaiting">;
   line: Line;
   clock: Clock;
   random: () => number;
@@ -50,6 +52,8 @@ export interface SessionParts {
 
 /** Without a Retry-After, "please wait" is asked again after this long. */
 const PLEASE_WAIT = 3_000;
+/** In the lobby the hub is asked this often; it sees by it that the page is still there. */
+const LOBBY_WAIT = 2_000;
 /** A server that says "again in 0 s" is still not asked in a tight loop. */
 const MIN_WAIT = 300;
 /** Our own back-off never waits longer than this: while waiting to get in, and while getting back. */
@@ -68,6 +72,7 @@ export class MeetingSession {
   private course = 0;
   private attempt = 0;
   private wasInside = false;
+  private passcode: string | undefined;
 
   constructor(parts: SessionParts) {
     this.parts = parts;
@@ -84,8 +89,16 @@ export class MeetingSession {
     if (this.store.get().name === "waiting") void this.ask();
   }
 
+  /** For a meeting that has a passcode: asked at once, with it. */
+  enterPasscode(passcode: string): void {
+    if (this.store.get().name !== "lobby") return;
+    this.passcode = passcode;
+    void this.knock(false);
+  }
+
   async leave(reason: LeftReason = "left"): Promise<void> {
     if (this.over()) return;
+    if (this.store.get().name === "lobby") this.parts.hub.stopWaiting(this.parts.code).catch(() => undefined);
     this.finish({ name: "left", reason });
     await this.parts.line.disconnect(false);
   }
@@ -108,21 +121,35 @@ export class MeetingSession {
   }
 
   private async ask(): Promise<void> {
-    const course = this.newCourse();
     this.store.set({ name: "asking", again: this.wasInside });
-    let answer: JoinAnswer;
+    await this.knock(false);
+  }
+
+  /** Asks for a way in, and goes on showing what is shown until there is an answer. */
+  private async knock(wrongPasscode: boolean): Promise<void> {
+    const course = this.newCourse();
+    let answer: JoinAnswer | LobbyAnswer;
     try {
       answer = await this.join();
     } catch (error) {
       if (course === this.course) this.refusedOrWait(Problem.from(error));
       return;
     }
-    if (course === this.course) await this.connect(answer);
+    if (course !== this.course) return;
+    if (answer.state === "inside") await this.connect(answer);
+    else this.waitInLobby(answer, wrongPasscode);
   }
 
-  private join(): Promise<JoinAnswer> {
-    const { hub, code, device, guestName } = this.parts;
-    return hub.join(code, device, guestName);
+  private waitInLobby({ reason, host_present }: LobbyAnswer, wrongPasscode: boolean): void {
+    this.newCourse();
+    this.store.set({ name: "lobby", again: this.wasInside, reason, hostPresent: host_present, wrongPasscode });
+    this.cancelTimer = this.parts.clock.after(LOBBY_WAIT, () => void this.knock(wrongPasscode));
+  }
+
+  private join(): Promise<JoinAnswer | LobbyAnswer> {
+    const { hub, code, device, guestName: name } = this.parts;
+    const passcode = this.passcode;
+    return hub.join(code, { device, ...(name === undefined ? {} : { name }), ...(passcode === undefined ? {} : { passcode }) });
   }
 
   private async connect(answer: JoinAnswer): Promise<void> {
@@ -141,6 +168,11 @@ export class MeetingSession {
   }
 
   private refusedOrWait(problem: Problem): void {
+    if (problem.kind === "wrong-passcode") {
+      this.passcode = undefined;
+      void this.knock(true);
+      return;
+    }
     const passing = problem.kind === "unreachable" || problem.status === 429 || problem.status >= 500;
     if (passing) this.wait(problem);
     else {
@@ -193,7 +225,8 @@ export class MeetingSession {
   private async scout(course: number, url: string): Promise<void> {
     let answer: JoinAnswer | null = null;
     try {
-      answer = await this.join();
+      const told = await this.join();
+      if (told.state === "inside") answer = told;
     } catch {
       // no way in for now: the line goes on trying, and so do we
     }

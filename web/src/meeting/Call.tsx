@@ -3,9 +3,13 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Phase } from "../core/session.ts";
 import type { LiveMeeting } from "../room/enter.ts";
+import { AskDialog } from "./AskDialog.tsx";
 import { AudioOutlet } from "./AudioOutlet.tsx";
 import { Controls } from "./Controls.tsx";
+import { FloatingReactions } from "./FloatingReactions.tsx";
+import { KnockNotice } from "./KnockNotice.tsx";
 import { NoticeStack } from "./NoticeStack.tsx";
+import { RoomBadges } from "./RoomBadges.tsx";
 import { SidePanel, type Panel } from "./SidePanel.tsx";
 import { Stage } from "./Stage.tsx";
 import classes from "./call.module.css";
@@ -35,16 +39,20 @@ export function Call({ live, title, phase }: Props) {
           {title}
         </Text>
         <Group gap="xs" role="status">
+          <RoomBadges live={live} />
           {controls.screenOn ? <Badge color="blue.9">{t("call.sharing")}</Badge> : null}
           {away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}
         </Group>
       </header>
       <main className={classes["stage"]} aria-label={t("call.pictures")}>
         <Stage />
+        <FloatingReactions live={live} />
       </main>
       {panel === null ? null : <SidePanel panel={panel} live={live} onClose={() => toggle(panel)} />}
       <Controls live={live} controls={controls} panel={panel} onPanel={toggle} />
       <NoticeStack live={live} />
+      {panel === "participants" ? null : <KnockNotice live={live} onOpen={() => toggle("participants")} />}
+      <AskDialog live={live} />
       <AudioOutlet />
     </div>
   );

@@ -1,17 +1,18 @@
+import { useLocalParticipant, useParticipantAttribute } from "@livekit/components-react";
 import { Button, Menu } from "@mantine/core";
 import { IconPhoneOff } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import { useHub } from "../hub.ts";
+import { leads, roleOf } from "../core/roles.ts";
 import type { LiveMeeting } from "../room/enter.ts";
-import { useReadable } from "../ui/useReadable.ts";
 import classes from "./call.module.css";
 
-/** One click to leave; whoever owns the meeting may also end it for all. */
+/** One click to leave; whoever leads the meeting may also end it for all. */
 export function LeaveMenu({ live }: { live: LiveMeeting }) {
   const { t } = useTranslation();
   const hub = useHub();
-  const phase = useReadable(live.session.phase);
-  const owner = phase.name === "inside" && phase.answer.meeting.is_owner;
+  const { localParticipant } = useLocalParticipant();
+  const role = useParticipantAttribute("role", { participant: localParticipant }) ?? "";
   const leave = () => void live.session.leave();
   const button = (onClick?: () => void) => (
     <Button
@@ -25,7 +26,7 @@ export function LeaveMenu({ live }: { live: LiveMeeting }) {
       <span className={classes["leaveText"]}>{t("call.leave")}</span>
     </Button>
   );
-  if (!owner) return button(leave);
+  if (!leads(roleOf({ role }))) return button(leave);
   return (
     <Menu position="top-end" transitionProps={{ duration: 0 }}>
       <Menu.Target>{button()}</Menu.Target>

@@ -4,6 +4,7 @@ import { useNavigate } from "react-router";
 import type { LiveMeeting } from "../room/enter.ts";
 import { useReadable } from "../ui/useReadable.ts";
 import { Call } from "./Call.tsx";
+import { LobbyWait } from "./LobbyWait.tsx";
 import { Closed } from "./Closed.tsx";
 import { Waiting } from "./Waiting.tsx";
 
@@ -21,6 +22,15 @@ export function MeetingRoom({ live, title, onAgain }: Props) {
       return <Closed left={phase.reason} {...(phase.reason === "ended" || phase.reason === "removed" ? {} : { onAgain })} />;
     case "refused":
       return <Closed problem={phase.problem} onAgain={onAgain} />;
+    case "lobby":
+      return (
+        <LobbyWait
+          title={title}
+          phase={phase}
+          onPasscode={(passcode) => live.session.enterPasscode(passcode)}
+          onCancel={() => void live.session.leave().then(() => navigate("/"))}
+        />
+      );
     case "asking":
     case "connecting":
     case "waiting":

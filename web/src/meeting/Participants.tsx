@@ -1,27 +1,44 @@
-import { useIsMuted, useIsSpeaking, useParticipants } from "@livekit/components-react";
+import { useIsMuted, useIsSpeaking, useParticipantAttributes, useParticipants } from "@livekit/components-react";
 import { Avatar, Badge, Group, Stack, Text, VisuallyHidden } from "@mantine/core";
-import { IconMicrophone, IconMicrophoneOff, IconVideo, IconVideoOff, IconVolume } from "@tabler/icons-react";
-import { Track, type Participant } from "livekit-client";
+import { IconHandStop, IconMicrophone, IconMicrophoneOff, IconVideo, IconVideoOff, IconVolume } from "@tabler/icons-react";
+import { RoomEvent, Track, type Participant } from "livekit-client";
 import { useTranslation } from "react-i18next";
+import { byHand, handOf } from "../core/hands.ts";
 import { initials } from "../core/people.ts";
+import { roleOf } from "../core/roles.ts";
 import type { LiveMeeting } from "../room/enter.ts";
 import { CopyLink } from "../ui/CopyLink.tsx";
+import { DoorList } from "./DoorList.tsx";
+import { HostTools } from "./HostTools.tsx";
+import { PersonMenu } from "./PersonMenu.tsx";
 import classes from "./call.module.css";
+
+/** The list is sorted by hands: a change of attributes counts, who speaks does not. */
+const EVENTS = [
+  RoomEvent.ParticipantConnected,
+  RoomEvent.ParticipantDisconnected,
+  RoomEvent.ConnectionStateChanged,
+  RoomEvent.ParticipantNameChanged,
+  RoomEvent.ParticipantAttributesChanged,
+];
 
 export function Participants({ live }: { live: LiveMeeting }) {
   const { t } = useTranslation();
-  const people = useParticipants();
+  const people = byHand(useParticipants({ updateOnlyOn: EVENTS }));
+  const hands = people.filter((participant) => handOf(participant) !== null).length;
   const link = `${window.location.origin}/m/${live.code}`;
   return (
     <div className={classes["panelBody"]}>
       <Stack>
+        <DoorList live={live} />
         <CopyLink link={link} />
+        <HostTools live={live} hands={hands} />
         <Text size="sm" c="dimmed">
           {t("people.count", { count: people.length })}
         </Text>
         <Stack component="ul" gap="xs" p={0} m={0} style={{ listStyle: "none" }} aria-label={t("people.title")}>
           {people.map((participant) => (
-            <Person key={participant.identity} participant={participant} />
+            <Person key={participant.identity} live={live} participant={participant} />
           ))}
         </Stack>
       </Stack>
@@ -29,13 +46,15 @@ export function Participants({ live }: { live: LiveMeeting }) {
   );
 }
 
-function Person({ participant }: { participant: Participant }) {
+function Person({ live, participant }: { live: LiveMeeting; participant: Participant }) {
   const { t } = useTranslation();
   const muted = useIsMuted({ participant, source: Track.Source.Microphone });
   const speaking = useIsSpeaking(participant) && !muted;
   const hidden = useIsMuted({ participant, source: Track.Source.Camera });
   const name = participant.name || participant.identity;
-  const role = participant.attributes["role"];
+  const { attributes } = useParticipantAttributes({ participant });
+  const role = roleOf(attributes ?? {});
+  const hand = handOf({ identity: participant.identity, attributes: attributes ?? {} }) !== null;
   return (
     <Group component="li" wrap="nowrap" justify="space-between" data-participant-identity={participant.identity} data-speaking={speaking}>
       <Group wrap="nowrap" gap="sm" style={{ minWidth: 0 }}>
@@ -43,22 +62,23 @@ function Person({ participant }: { participant: Participant }) {
           {initials(name)}
         </Avatar>
         <Text truncate>{participant.isLocal ? t("people.you", { name }) : name}</Text>
-        {role === "host" ? <Badge variant="light">{t("people.host")}</Badge> : null}
-        {role === "guest" ? (
-          <Badge variant="light" color="gray">
-            {t("people.guest")}
+        {role === "participant" ? null : (
+          <Badge variant="light" color={role === "guest" ? "gray" : "blue"} style={{ flex: "none" }}>
+            {t(`role.${role}`)}
           </Badge>
-        ) : null}
+        )}
       </Group>
       <Group wrap="nowrap" gap={6}>
+        {hand ? <IconHandStop size={18} aria-hidden color="var(--mantine-color-yellow-6)" /> : null}
         {speaking ? <IconVolume size={18} aria-hidden color="var(--mantine-color-green-6)" /> : null}
         {muted ? <IconMicrophoneOff size={18} aria-hidden /> : <IconMicrophone size={18} aria-hidden />}
         {hidden ? <IconVideoOff size={18} aria-hidden /> : <IconVideo size={18} aria-hidden />}
         <VisuallyHidden>
-          {[speaking ? t("people.speaking") : "", t(muted ? "people.muted" : "people.audible"), t(hidden ? "people.unseen" : "people.seen")]
+          {[hand ? t("people.hand") : "", speaking ? t("people.speaking") : "", t(muted ? "people.muted" : "people.audible"), t(hidden ? "people.unseen" : "people.seen")]
             .filter(Boolean)
             .join(", ")}
         </VisuallyHidden>
+        <PersonMenu live={live} participant={participant} name={name} />
       </Group>
     </Group>
   );

@@ -1,4 +1,4 @@
-import { useTracks } from "@livekit/components-react";
+import { useRoomInfo, useTracks } from "@livekit/components-react";
 import { ActionIcon, Button, Group, Text } from "@mantine/core";
 import { useElementSize } from "@mantine/hooks";
 import { IconChevronLeft, IconChevronRight } from "@tabler/icons-react";
@@ -7,6 +7,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { fitGrid, pages, tilesPerPage } from "../core/grid.ts";
 import { focusOf } from "../core/focus.ts";
+import { readRoomState } from "../core/roomState.ts";
 import classes from "./stage.module.css";
 import { Tile, tileKey, type TileRef } from "./Tile.tsx";
 
@@ -36,7 +37,9 @@ export function Stage() {
     key: tileKey(ref),
     screen: ref.source === Track.Source.ScreenShare,
   }));
-  const focus = focusOf(candidates, pinned);
+  const { spotlight } = readRoomState(useRoomInfo().metadata);
+  const shown = tracks.find((ref) => ref.participant.identity === spotlight && ref.source === Track.Source.Camera);
+  const focus = focusOf(candidates, pinned, shown === undefined ? null : tileKey(shown));
   const onPin = (key: string) => setPinned(key === focus ? null : key);
   const focused = tracks.find((ref) => tileKey(ref) === focus);
   if (focused === undefined) return <TileGrid tracks={tracks} onPin={onPin} />;
@@ -44,7 +47,7 @@ export function Stage() {
   return (
     <div className={classes["focus"]}>
       <div className={classes["large"]}>
-        <Tile trackRef={focused} onPin={onPin} pinned={pinned === focus} contain />
+        <Tile trackRef={focused} onPin={onPin} pinned={pinned === focus} spotlight={focused === shown} contain />
       </div>
       <div className={classes["strip"]}>
         {others.map((ref) => (

@@ -1,6 +1,6 @@
-import { useIsMuted, useIsSpeaking, VideoTrack, type TrackReferenceOrPlaceholder } from "@livekit/components-react";
+import { useIsMuted, useIsSpeaking, useParticipantAttribute, VideoTrack, type TrackReferenceOrPlaceholder } from "@livekit/components-react";
 import { ActionIcon } from "@mantine/core";
-import { IconMicrophoneOff, IconPin, IconPinnedOff } from "@tabler/icons-react";
+import { IconHandStop, IconMicrophoneOff, IconPin, IconPinnedOff, IconStarFilled } from "@tabler/icons-react";
 import { Track } from "livekit-client";
 import { useTranslation } from "react-i18next";
 import { hueOf, initials } from "../core/people.ts";
@@ -18,10 +18,12 @@ interface Props {
   pinned: boolean;
   /** Show all of the picture rather than fill the tile. */
   contain?: boolean;
+  /** A host shows this to everybody. */
+  spotlight?: boolean;
 }
 
 /** One person's camera or screen, with a name and what there is to know at a glance. */
-export function Tile({ trackRef, onPin, pinned, contain = false }: Props) {
+export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = false }: Props) {
   const { t } = useTranslation();
   const { participant, source } = trackRef;
   const screen = source === Track.Source.ScreenShare;
@@ -32,7 +34,9 @@ export function Tile({ trackRef, onPin, pinned, contain = false }: Props) {
   const name = participant.name || participant.identity;
   const shown = participant.isLocal ? t("people.you", { name }) : name;
   const label = screen ? t("call.screenOf", { name: shown }) : shown;
-  const state = [label, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
+  const hand = (useParticipantAttribute("hand", { participant }) ?? "") !== "" && !screen;
+  const marks = [hand ? t("people.hand") : "", spotlight ? t("people.spotlight") : ""];
+  const state = [label, ...marks, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
   const mirrored = participant.isLocal && !screen;
   return (
     <div
@@ -58,6 +62,8 @@ export function Tile({ trackRef, onPin, pinned, contain = false }: Props) {
         </div>
       )}
       <div className={classes["label"]} aria-hidden>
+        {spotlight ? <IconStarFilled size={15} /> : null}
+        {hand ? <IconHandStop size={15} color="var(--mantine-color-yellow-4)" /> : null}
         {silent && !screen ? <IconMicrophoneOff size={15} /> : null}
         <span>{label}</span>
       </div>

@@ -1,13 +1,17 @@
 /** The composition root of one meeting: every part is made here, and knows only what it is given. */
-import { Room, setLogLevel, VideoPresets } from "livekit-client";
+import { ParticipantEvent, Room, RoomEvent, setLogLevel, VideoPresets, type RemoteParticipant } from "livekit-client";
 import type { Hub } from "../core/api/client.ts";
 import { reconnectDelay } from "../core/backoff.ts";
 import { Chat, LONGEST_TEXT, TOPIC } from "../core/chat.ts";
 import { deviceOf, type Choices } from "../core/choices.ts";
 import { systemClock } from "../core/clock.ts";
+import { Door } from "../core/door.ts";
 import { Notices } from "../core/notices.ts";
 import { subjectOf } from "../core/people.ts";
+import { Reactions, TOPIC as REACTION } from "../core/reactions.ts";
+import { leads, roleOf } from "../core/roles.ts";
 import { MeetingSession, type Phase } from "../core/session.ts";
+import { createStore, type Store } from "../core/store.ts";
 import { RoomLine } from "./line.ts";
 import { Outgoing, type FirstTracks } from "./outgoing.ts";
 
@@ -18,7 +22,16 @@ export interface LiveMeeting {
   outgoing: Outgoing;
   chat: Chat;
   notices: Notices;
+  reactions: Reactions;
+  door: Door;
+  /** What a host asks of us just now; we decide. */
+  asked: Store<"microphone" | "camera" | null>;
+  /** Tells this tab from the person's others. */
+  device: string;
 }
+
+/** Data that the hub sends by the sfuserver; nobody in the room can send it. */
+const ASK = "meeting.ask";
 
 export interface Entry {
   hub: Hub;
@@ -37,13 +50,14 @@ export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): 
   const outgoing = new Outgoing(room, notices, tracks);
   // Diagnostic: `?relay=1` shows whether the turnserver alone can carry the meeting.
   const relayOnly = new URLSearchParams(window.location.search).get("relay") === "1";
+  const device = deviceOf(window.sessionStorage, (bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
   const session = new MeetingSession({
     hub,
     clock,
     code,
     line: new RoomLine(room, outgoing, relayOnly),
     random: Math.random,
-    device: deviceOf(window.sessionStorage, (bytes) => crypto.getRandomValues(new Uint8Array(bytes))),
+    device,
     ...(guestName === null ? {} : { guestName }),
   });
   const chat = createChat(hub, code, room, session);
@@ -51,8 +65,52 @@ export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): 
     if (fromOutside) void outgoing.publish();
     chat.catchUp().catch(() => notices.add("historyMissing"));
   });
+  const reactions = new Reactions(clock, (sign) =>
+    room.localParticipant.publishData(new TextEncoder().encode(sign), { topic: REACTION, reliable: false }),
+  );
+  const asked = createStore<"microphone" | "camera" | null>(null);
+  room.on(RoomEvent.DataReceived, (payload, participant, _kind, topic) => hearData({ reactions, asked }, payload, participant, topic));
+  const door = new Door({ hub, code, clock, onKnock: chime });
+  const watchDoor = () => door.watch(session.phase.get().name === "inside" && leads(roleOf(room.localParticipant.attributes)));
+  session.phase.subscribe(watchDoor);
+  room.localParticipant.on(ParticipantEvent.AttributesChanged, watchDoor);
+  // A page that goes away while it waits says so: nobody is let in who is not there.
+  window.addEventListener("pagehide", () => {
+    if (session.phase.get().name === "lobby") navigator.sendBeacon(`/api/v1/meetings/${encodeURIComponent(code)}/lobby/leave`);
+  });
   session.start();
-  return { code, room, session, outgoing, chat, notices };
+  return { code, room, session, outgoing, chat, notices, reactions, door, asked, device };
+}
+
+function hearData(
+  { reactions, asked }: Pick<LiveMeeting, "reactions" | "asked">,
+  payload: Uint8Array,
+  participant: RemoteParticipant | undefined,
+  topic: string | undefined,
+): void {
+  if (payload.length > 200) return;
+  const text = new TextDecoder().decode(payload);
+  if (topic === REACTION && participant !== undefined) reactions.hear(text, participant.identity);
+  if (topic === ASK && participant === undefined) {
+    if (text.includes('"microphone"')) asked.set("microphone");
+    else if (text.includes('"camera"')) asked.set("camera");
+  }
+}
+
+/** Two short tones: somebody is at the door. Silent where the browser allows no sound yet. */
+function chime(): void {
+  const context = new AudioContext();
+  const volume = context.createGain();
+  volume.gain.value = 0.08;
+  volume.connect(context.destination);
+  for (const [at, pitch] of [[0, 660], [0.16, 880]] as const) {
+    const tone = context.createOscillator();
+    tone.frequency.value = pitch;
+    tone.connect(volume);
+    tone.start(context.currentTime + at);
+    tone.stop(context.currentTime + at + 0.12);
+  }
+  setTimeout(() => void context.close(), 600);
 }
 
 function createRoom(choices: Choices): Room {

@@ -2,7 +2,7 @@
  * What this person sends. The tracks belong to us, not to one connection: after a lost one they are published again as they
  * are, so that a shared screen survives without asking the person to share it anew.
  */
-import { LocalAudioTrack, LocalVideoTrack, RoomEvent, Track, type LocalTrack, type LocalTrackPublication, type Room } from "livekit-client";
+import { ConnectionState, LocalAudioTrack, LocalVideoTrack, RoomEvent, Track, type LocalTrack, type LocalTrackPublication, type Room } from "livekit-client";
 import { mediaProblem } from "../core/media.ts";
 import type { Notices } from "../core/notices.ts";
 
@@ -12,12 +12,17 @@ export interface FirstTracks {
   camera: Promise<MediaStreamTrack | null>;
 }
 
+/** After a lost connection, livekit-client sends its tracks again at once. */
+const REPUBLISHED_WITHIN = 1_500;
+
 export class Outgoing {
   private readonly room: Room;
   private readonly notices: Notices;
   private readonly tracks = new Set<LocalTrack>();
   private readonly first: Promise<LocalTrack | null>[];
   private stopped = false;
+  /** What its person is switching just now: everything else that ends is somebody else's doing. */
+  private readonly switching = new Set<Track.Source>();
 
   constructor(room: Room, notices: Notices, { microphone, camera }: FirstTracks) {
     this.room = room;
@@ -28,6 +33,12 @@ export class Outgoing {
     ];
     room.on(RoomEvent.LocalTrackPublished, (publication: LocalTrackPublication) => {
       if (publication.track) this.tracks.add(publication.track);
+    });
+    room.on(RoomEvent.TrackMuted, (publication, participant) => {
+      if (participant.isLocal && !this.switching.has(publication.source)) this.explain(publication.source);
+    });
+    room.on(RoomEvent.LocalTrackUnpublished, ({ track }: LocalTrackPublication) => {
+      if (track !== undefined && !this.switching.has(track.source)) this.endedByOthers(track);
     });
   }
 
@@ -64,7 +75,7 @@ export class Outgoing {
 
   private async publishOne(track: LocalTrack | null): Promise<void> {
     if (track === null) return;
-    if (this.stopped) {
+    if (this.stopped || !this.mayPublish(track.source)) {
       track.stop();
       return;
     }
@@ -77,11 +88,39 @@ export class Outgoing {
   }
 
   private async attempt(source: Track.Source, action: () => Promise<unknown>): Promise<void> {
+    this.switching.add(source);
     try {
       await action();
     } catch (error) {
       this.complain(source, error);
+    } finally {
+      this.switching.delete(source);
     }
+  }
+
+  /** Whether we may send this at all, as far as we know. */
+  private mayPublish(source: Track.Source): boolean {
+    const { permissions } = this.room.localParticipant;
+    if (permissions === undefined) return true;
+    const sources = permissions.canPublishSources;
+    return permissions.canPublish && (sources.length === 0 || sources.includes(Track.sourceToProto(source)));
+  }
+
+  /** A track that we did not end, and that no lost connection ended: a host did. Its device is let go. */
+  private endedByOthers(track: LocalTrack): void {
+    setTimeout(() => {
+      const sent = [...this.room.localParticipant.trackPublications.values()].some((publication) => publication.track === track);
+      if (sent || this.room.state !== ConnectionState.Connected || track.mediaStreamTrack.readyState !== "live") return;
+      track.stop();
+      this.tracks.delete(track);
+      if (track.source !== Track.Source.ScreenShareAudio) this.explain(track.source);
+    }, REPUBLISHED_WITHIN);
+  }
+
+  private explain(source: Track.Source): void {
+    if (source === Track.Source.Microphone) this.notices.add("mutedByHost");
+    else if (source === Track.Source.Camera) this.notices.add("cameraStoppedByHost");
+    else if (source === Track.Source.ScreenShare) this.notices.add("screenStoppedByHost");
   }
 
   private complain(source: Track.Source, error: unknown): void {

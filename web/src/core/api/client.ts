@@ -1,6 +1,6 @@
 /** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
 import { Problem, problemOf } from "./problem.ts";
-import type { ChatMessage, JoinAnswer, Me, Meeting, MeetingFront, Person, ScheduleRequest } from "./types.ts";
+import type { AppointedRole, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingFront, Person, RoomChanges, ScheduleRequest } from "./types.ts";
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
@@ -19,8 +19,22 @@ export interface Hub {
   schedule(request: ScheduleRequest): Promise<Meeting>;
   change(code: string, change: Partial<ScheduleRequest>): Promise<Meeting>;
   cancel(code: string): Promise<void>;
-  join(code: string, device: string, name?: string): Promise<JoinAnswer>;
+  join(code: string, who: { device: string; name?: string; passcode?: string }): Promise<JoinAnswer | LobbyAnswer>;
+  stopWaiting(code: string): Promise<void>;
   end(code: string): Promise<void>;
+  lobby(code: string): Promise<LobbyView>;
+  /** `ids` null: everybody who waits. */
+  admit(code: string, ids: string[] | null): Promise<void>;
+  deny(code: string, ids: string[] | null): Promise<void>;
+  changeRoom(code: string, changes: RoomChanges): Promise<void>;
+  /** `identity` null: everybody's but one's own. */
+  mute(code: string, identity: string | null, medium: Medium): Promise<void>;
+  ask(code: string, identity: string, medium: "microphone" | "camera"): Promise<void>;
+  raiseHand(code: string, device: string, raised: boolean): Promise<void>;
+  lowerHand(code: string, identity: string | null): Promise<void>;
+  appoint(code: string, id: string, role: AppointedRole): Promise<void>;
+  remove(code: string, id: string, ban: boolean): Promise<void>;
+  attendance(code: string): Promise<Attendance>;
   chat(code: string, after?: string): Promise<ChatMessage[]>;
   postChat(code: string, message: { id: string; text: string }): Promise<ChatMessage>;
 }
@@ -61,8 +75,20 @@ export function createHub(send: Fetch): Hub {
     schedule: (request) => call("POST", "/api/v1/meetings", { kind: "scheduled", ...request }),
     change: (code, change) => call("PATCH", of(code), change),
     cancel: (code) => call("DELETE", of(code)),
-    join: (code, device, name) => call("POST", `${of(code)}/join`, name === undefined ? { device } : { device, name }),
+    join: (code, who) => call("POST", `${of(code)}/join`, who),
+    stopWaiting: (code) => call("POST", `${of(code)}/lobby/leave`),
     end: (code) => call("POST", `${of(code)}/end`),
+    lobby: (code) => call("GET", `${of(code)}/lobby`),
+    admit: (code, ids) => call("POST", `${of(code)}/lobby/admit`, { ids }),
+    deny: (code, ids) => call("POST", `${of(code)}/lobby/deny`, { ids }),
+    changeRoom: (code, changes) => call("PATCH", `${of(code)}/room`, changes),
+    mute: (code, identity, medium) => call("POST", `${of(code)}/room/mute`, { identity, medium }),
+    ask: (code, identity, medium) => call("POST", `${of(code)}/room/ask`, { identity, medium }),
+    raiseHand: (code, device, raised) => call("POST", `${of(code)}/room/hand`, { device, raised }),
+    lowerHand: (code, identity) => call("POST", `${of(code)}/room/hands/lower`, { identity }),
+    appoint: (code, id, role) => call("PUT", `${of(code)}/roles/${encodeURIComponent(id)}`, { role }),
+    remove: (code, id, ban) => call("POST", `${of(code)}/room/remove`, { id, ban }),
+    attendance: (code) => call("GET", `${of(code)}/attendance`),
     chat: async (code, after) => {
       const query = after === undefined ? "" : `?after=${encodeURIComponent(after)}`;
       return (await call<{ messages: ChatMessage[] }>("GET", `${of(code)}/chat${query}`)).messages;

@@ -16,5 +16,13 @@ export type ScheduleRequest = Pick<Schemas["ScheduledRequest"], "title" | "begin
   Partial<Omit<Schemas["ScheduledRequest"], "kind">>;
 /** Where to go, and with which access token. */
 export type JoinAnswer = Schemas["JoinAnswer"];
+/** Somebody has to let us in first. */
+export type LobbyAnswer = Schemas["LobbyAnswer"];
+/** The door, for those who may open it. */
+export type LobbyView = Schemas["LobbyView"];
+export type RoomChanges = Partial<Schemas["RoomChangesRequest"]>;
+export type Medium = NonNullable<Schemas["MuteRequest"]["medium"]>;
+export type AppointedRole = Schemas["RoleRequest"]["role"];
+export type Attendance = Schemas["AttendanceView"];
 /** `id`: 32 hex digits made by the writer's client. */
 export type ChatMessage = Schemas["ChatMessage"];
