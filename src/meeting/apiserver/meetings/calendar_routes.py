@@ -234,7 +234,8 @@ def _add_replies(api: Api, meetings: Meetings, replies: Replies, callers: Caller
         person = await callers.person(call)
         found = await meetings.find(code, call.client_address)
         asked = await replies.answer(person, found, rules.Reply(body.answer), body.occurrence)
-        return answer_of(asked.meeting, caller, meetings.link(asked.meeting))
+        answered = answer_of(asked.meeting, caller, meetings.link(asked.meeting))
+        return answered.model_copy(update={"reply": asked.reply.value})
 
 
 def _add_calendar(api: Api, feeds: Feeds, reminders: Reminders, callers: Callers) -> None:
