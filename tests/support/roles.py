@@ -46,6 +46,8 @@ class World:
     bodies: dict[str, Any] = field(default_factory=dict)
     #: Who is in the meeting's room.
     present: FakeRoom | None = None
+    _watcher: sqlite3.Connection | None = None
+    _seen: tuple[int, str] | None = None
     _people: dict[str, ParticipantInfo] = field(default_factory=dict)
     _kept: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
 
@@ -85,6 +87,15 @@ class World:
 
     def fingerprint(self) -> str:
         """Of everything in the database but the noise."""
+        if self._watcher is None:
+            self._watcher = self._live()
+        # SQLite tells whether anybody has written at all (PRAGMA data_version): most that is refused writes nothing.
+        version = self._watcher.execute("PRAGMA data_version").fetchone()[0]
+        if self._seen is None or self._seen[0] != version:
+            self._seen = version, self._dump()
+        return self._seen[1]
+
+    def _dump(self) -> str:
         with closing(self._live()) as live:
             names = [
                 name for (name,) in live.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
@@ -146,8 +157,7 @@ def make_world(hub: Hub, directory: Path) -> World:
         "daemon": (Who.DAEMON, _daemon(hub)),
     }
     assert ada.patch("/api/v1/me", {"handle": "ada"}).status == 200
-    put_picture = next(route for route in hub.server.api.routes if route.handler.__name__ == "put_picture")
-    assert _person(ada)(put_picture, "/api/v1/me/picture", PIXEL).status == 200
+    assert _person(ada)(_route(hub, "put_picture"), "/api/v1/me/picture", PIXEL).status == 200
     file = ada.post(f"/api/v1/meetings/{world.code}/files", {"name": "a.png", "type": "image/png", "size": 1}).json
     token = ada.post("/api/v1/tokens", {"name": "x", "scopes": ["me:read"]}).json["token"]
     group = ada.post("/api/v1/groups", {"name": "Team", "emails": ["bob@example.com"]}).json
@@ -169,8 +179,9 @@ def make_world(hub: Hub, directory: Path) -> World:
         "/mailbox/<mail_id>": {"mail_id": "0" * 32},
         "/mailbox/<mail_id>/invite.ics": {"mail_id": "0" * 32},
     }
+    _administration(world, root, of_bob, meeting["id"])
     beat = {"kind": "sfu", "address": SFU, "instance": "0123456789abcdef0123456789abcdef"}
-    world.bodies = {
+    world.bodies |= {
         "create_group": {"name": "Others", "emails": ["bob@example.com"]},
         "look_at_reply": {"token": link[1]},
         "reply_by_link": {"token": link[1], "answer": "declined"},
@@ -193,6 +204,43 @@ def make_world(hub: Hub, directory: Path) -> World:
     }
     world.remember()
     return world
+
+
+def _administration(world: World, root: Browser, somebody: str, meeting_id: str) -> None:
+    """What administrators look after."""
+    hook = {"url": "https://example.com/h", "events": ["meeting.created"]}
+    made = root.post("/api/v1/admin/webhooks", hook)
+    assert made.status == 201, made.body
+    version = root.get("/api/v1/admin/settings").json["version"]
+    logo = _route(world.hub, "admin_set_logo")
+    assert _person(root)(logo, f"{logo.path}?version={version}", PIXEL).status < 300
+    digest = root.get("/api/v1/branding").json["logo"].rpartition("/")[2]
+    version = root.get("/api/v1/admin/settings").json["version"]
+    mail = world.hub.mails()[0]["id"]
+    for route in world.hub.server.api.routes:
+        if route.path.startswith("/api/v1/admin/people/<"):
+            world.things[route.path] = {"id": somebody}
+        elif route.path.startswith("/api/v1/admin/webhooks/<"):
+            world.things[route.path] = {"id": made.json["webhook"]["id"]}
+        elif route.path.startswith("/api/v1/admin/mails/<"):
+            world.things[route.path] = {"id": mail}
+        elif route.path.startswith("/api/v1/admin/usage"):
+            world.things[route.path] = {"?": "?month=2026-11"}
+    world.things |= {
+        "/api/v1/branding/logo/<digest>": {"digest": digest},
+        logo.path: {"?": f"?version={version}"},
+    }
+    world.bodies |= {
+        "admin_erase": {"email": "bob@example.com"},
+        "admin_change_settings": {"version": version, "values": {}},
+        "admin_set_logo": PIXEL,
+        "admin_add_webhook": hook,
+        "admin_drain_server": {"kind": "sfu", "address": SFU, "drained": True},
+    }
+
+
+def _route(hub: Hub, name: str) -> Route:
+    return next(route for route in hub.server.api.routes if route.handler.__name__ == name)
 
 
 def _passkey(of: Browser) -> str:
