@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from twisted.internet.defer import Deferred
 
-from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.meetings.scheduling import Scheduling
 from meeting.daemon.errors import PleaseWait
 from tests.support.hub import Answer, Browser, Hub
 
@@ -102,13 +102,13 @@ def test_a_call_that_is_still_going_on_is_not_begun_a_second_time(
     hub: Hub, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting: Deferred[None] = Deferred()
-    schedule = Meetings.schedule
+    schedule = Scheduling.schedule
 
-    async def slow(self: Meetings, *given: Any, **more: Any) -> Any:
+    async def slow(self: Scheduling, *given: Any, **more: Any) -> Any:
         await waiting
         return await schedule(self, *given, **more)
 
-    monkeypatch.setattr(Meetings, "schedule", slow)
+    monkeypatch.setattr(Scheduling, "schedule", slow)
     headers = {"Cookie": f"meeting_session={ada.cookies['meeting_session']}", "Origin": "https://meet.example.com"}
     body = json.dumps(MEETING).encode()
     first = hub.begin(
@@ -130,14 +130,14 @@ def test_a_call_that_is_still_going_on_is_not_begun_a_second_time(
 def test_a_call_whose_replica_died_after_its_transaction_is_finished_by_the_next_try(
     hub: Hub, ada: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule = Meetings.schedule
+    schedule = Scheduling.schedule
 
-    async def dies(self: Meetings, *given: Any, **more: Any) -> Any:
+    async def dies(self: Scheduling, *given: Any, **more: Any) -> Any:
         await schedule(self, *given, **more)
         raise PleaseWait(1, "as if the process had ended here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Meetings, "schedule", dies)
+        patch.setattr(Scheduling, "schedule", dies)
         assert create(ada, "k1", invitees=["bob@example.com"]).status == 503
     assert create(ada, "k1", invitees=["bob@example.com"]).status == 409, "it could still be going on"
     hub.clock.advance(91)
