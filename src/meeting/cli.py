@@ -43,6 +43,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("demo", "all five in one process on http://localhost", "meeting.demo", "main"),
     Command("keys", "print the LiveKit API key and secret that belong to a secret", "meeting.cli", "keys"),
+    Command("check-mail", "talk to the hub's mail servers and say what works", "meeting.apiserver.check_mail", "main"),
     Command(
         "allocate-report",
         "what the allocateserver's machines have cost in a month, beside a pool",

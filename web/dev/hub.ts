@@ -94,7 +94,7 @@ function answer(state: State, method: string, path: string, body: Record<string,
   if (call === "POST /api/v1/meetings") {
     const known = [...state.meetings.values()].find((one) => one.kind === "instant");
     if (body["kind"] === "instant" && known) return { status: 200, body: known };
-    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none", writes_minutes: false })) });
+    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none", writes_minutes: false, delivery: null })) });
     state.meetings.set(made.code, made);
     return { status: 201, body: made };
   }

@@ -46,8 +46,8 @@ from meeting.apiserver.hooks.use_cases import Hooks
 from meeting.apiserver.idempotency.use_cases import Idempotency
 from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail import routes as mail_routes
-from meeting.apiserver.mail.sender import Sender
-from meeting.apiserver.mail.smtp import IMPLICIT_TLS_PORT, SUBMISSION_PORT, SmtpServer, SmtpTransport
+from meeting.apiserver.mail.sender import Sender, Server
+from meeting.apiserver.mail.smtp import SmtpTransport, mail_servers
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.meetings import calendar_routes, room_routes, webhooks
 from meeting.apiserver.meetings import routes as meeting_routes
@@ -157,16 +157,11 @@ class ApiServer(MultiService):
         )
 
         # The subjects, each on those before it.
-        transports = [
-            SmtpTransport(
-                reactor,
-                server,
-                partial(tls_for, ca_files=settings["ca"]),
-                implicit_tls=server.port == IMPLICIT_TLS_PORT,
-            )
-            for server in mail_servers(settings)
-        ]
-        sender = Sender(self.database, clock, transports, metrics)
+        servers = mail_servers(settings)
+        tls = partial(tls_for, ca_files=settings["ca"])
+        transports = [SmtpTransport(reactor, server, tls) for server in servers]
+        named = [Server(f"{server.host}:{server.port}", server.domains) for server in servers]
+        sender = Sender(self.database, clock, transports, metrics, named)
         mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
         sessions = Sessions(self.database, clock, secret.key("sign-in-code"))
         profiles = Profiles(self.database, clock)
@@ -337,7 +332,11 @@ class ApiServer(MultiService):
             default=WebClient(Path(__file__).parent / "static", public_url),
         )
         self.status = status_resource(
-            metrics, self.readiness, lambda: {"meetings without servers": allocation.troubles}, certificate, clock
+            metrics,
+            self.readiness,
+            lambda: {"meetings without servers": allocation.troubles, "mail servers": sender.state()},
+            certificate,
+            clock,
         )
 
         # The services on top of the database.
@@ -406,19 +405,6 @@ def locked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     if settings["noAttendance"]:
         locked["attendance"] = False
     return locked
-
-
-def mail_servers(settings: Mapping[str, Any]) -> list[SmtpServer]:
-    """The SMTP servers, in the order given; `tap.Options` has seen to it that the lists are as long as one another."""
-    count = len(settings["mailServer"])
-    columns = (
-        settings["mailServer"],
-        settings["mailPort"] or [SUBMISSION_PORT] * count,
-        settings["mailUsername"] or [""] * count,
-        settings["mailPassword"] or [""] * count,
-        settings["mailFrom"],
-    )
-    return [SmtpServer(*values) for values in zip(*columns, strict=True)]
 
 
 def oidc_settings(settings: Mapping[str, Any]) -> OidcSettings | None:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from twisted.application.service import IService
 from twisted.python import usage
 
+from meeting.apiserver.mail.rules import parse_domains
 from meeting.daemon import options as shared
 from meeting.daemon.options import DaemonOptions, Flag
 
@@ -71,6 +72,12 @@ class Options(DaemonOptions):
         Flag("mailUsername", "its user name; empty: no authentication", repeatable=True),
         Flag("mailPassword", "its password", repeatable=True, secret=True),
         Flag("mailFrom", "the From address of the mails it sends", repeatable=True),
+        Flag(
+            "mailDomains",
+            "whose mail it takes: domains such as example.com *.example.com, or * for any [*]",
+            convert=parse_domains,
+            repeatable=True,
+        ),
         Flag(
             "allocateserver",
             "URL of the allocateserver; without: the least loaded registered servers",
@@ -153,25 +160,9 @@ class Options(DaemonOptions):
             if self[name] < 1:
                 raise usage.UsageError(f"--{name}: write at least 1")
         self._check_oidc()
-        servers = len(self["mailServer"])
-        for name in ("mailPort", "mailUsername", "mailPassword", "mailFrom"):
-            given = len(self[name])
-            if given not in (0, servers):
-                raise usage.UsageError(
-                    f"--{name} is given {given} times, --mailServer {servers} times: the nth values belong together, "
-                    "so give each for every server or for none"
-                )
-        if len(self["mailUsername"]) != len(self["mailPassword"]):
-            raise usage.UsageError(
-                "--mailUsername and --mailPassword belong together: give both for every server or for none"
-            )
-        if not servers and not self["demo"]:
+        check_mail_servers(self)
+        if not self["mailServer"] and not self["demo"]:
             raise usage.UsageError("--mailServer is needed: people sign in with a code that is mailed to them")
-        if servers and not self["mailFrom"]:
-            raise usage.UsageError("--mailFrom is needed: the address that the mails come from")
-        for address in self["mailFrom"]:
-            if "@" not in address or any(not character.isprintable() for character in address):
-                raise usage.UsageError(f"--mailFrom {address!r}: write an address, for example meeting@example.com")
 
     def _check_oidc(self) -> None:
         if (self["oidcIssuer"] is None) != (self["oidcClientId"] is None):
@@ -185,6 +176,27 @@ class Options(DaemonOptions):
             raise usage.UsageError("--oidcIssuer: write an https URL; what it says is who somebody is")
         if "openid" not in self["oidcScopes"].split():
             raise usage.UsageError("--oidcScopes: openid is needed among them")
+
+
+def check_mail_servers(options: DaemonOptions) -> None:
+    """What fits together of the mail servers; raises UsageError."""
+    servers = len(options["mailServer"])
+    for name in ("mailPort", "mailUsername", "mailPassword", "mailFrom", "mailDomains"):
+        given = len(options[name])
+        if given not in (0, servers):
+            raise usage.UsageError(
+                f"--{name} is given {given} times, --mailServer {servers} times: the nth values belong together, "
+                "so give each for every server or for none"
+            )
+    if len(options["mailUsername"]) != len(options["mailPassword"]):
+        raise usage.UsageError(
+            "--mailUsername and --mailPassword belong together: give both for every server or for none"
+        )
+    if servers and not options["mailFrom"]:
+        raise usage.UsageError("--mailFrom is needed: the address that the mails come from")
+    for address in options["mailFrom"]:
+        if "@" not in address or any(not character.isprintable() for character in address):
+            raise usage.UsageError(f"--mailFrom {address!r}: write an address, for example meeting@example.com")
 
 
 def makeService(options: Options) -> IService:

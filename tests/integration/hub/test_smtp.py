@@ -29,11 +29,15 @@ LETTER = Outgoing("0" * 32, "bob@example.com", "Hello", "The text.\n.\nGrüße",
 PASSWORD = "a password that stays secret"
 
 
+CUT = "the connection is cut"
+
+
 @dataclass
 class Mailbox:
     """What an SMTP server took; `refuse` is its answer to every recipient, if it has one."""
 
     refuse: str | None = None
+    after_data: str | None = None
     mails: list[Any] = field(default_factory=list)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
@@ -44,7 +48,9 @@ class Mailbox:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append((session, envelope))
-        return "250 taken"
+        if self.after_data == CUT:
+            server.transport.abort()
+        return self.after_data or "250 taken"
 
 
 def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
@@ -182,11 +188,24 @@ async def test_a_certificate_of_another_name_gets_nothing(serve: Serve, certific
 
 @deadline(20)
 @pytest.mark.parametrize(
-    ("refuse", "outcome"), [("451 4.7.1 greylisted", Outcome.NOT_NOW), ("550 5.1.1 no such user", Outcome.REFUSED)]
+    ("refuse", "outcome"), [("451 4.7.1 greylisted", Outcome.DEFERRED), ("550 5.1.1 no such user", Outcome.REFUSED)]
 )
 async def test_a_refused_recipient(serve: Serve, refuse: str, outcome: Outcome) -> None:
     port, _ = serve(refuse=refuse)
     assert await send(port, None) == Report(outcome, refuse)
+
+
+@deadline(20)
+@pytest.mark.parametrize(
+    ("after_data", "outcome"),
+    [("554 5.7.1 spam", Outcome.REFUSED), ("451 later", Outcome.DEFERRED), (CUT, Outcome.UNKNOWN)],
+)
+async def test_what_is_said_of_the_whole_mail(serve: Serve, after_data: str, outcome: Outcome) -> None:
+    port, mailbox = serve()
+    mailbox.after_data = after_data
+    report = await send(port, None)
+    assert (report.outcome, len(mailbox.mails)) == (outcome, 1)
+    assert report.detail.startswith(after_data if after_data != CUT else "the connection ended after the mail was")
 
 
 @deadline(20)

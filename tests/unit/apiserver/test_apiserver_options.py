@@ -6,7 +6,7 @@ import pytest
 from twisted.python import usage
 
 from meeting.apiserver.database import access, database_url
-from meeting.apiserver.service import mail_servers
+from meeting.apiserver.mail.smtp import mail_servers
 from meeting.apiserver.tap import Options
 from tests.support.hub import SECRET
 

@@ -1,6 +1,6 @@
 """The queue of mails: leases, failover, back-off, and what becomes of a mail in the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -9,19 +9,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from meeting.apiserver.database import Database, sqlite_url
 from meeting.apiserver.mail.message import write_message
-from meeting.apiserver.mail.rules import LEASE, Outcome, Rests, delay_after, judge_recipient
-from meeting.apiserver.mail.sender import Outgoing, Report, Sender
+from meeting.apiserver.mail.rules import (
+    LEASE,
+    NO_SERVER,
+    TOO_LATE,
+    Outcome,
+    Rests,
+    Trouble,
+    delay_after,
+    judge_recipient,
+    parse_domains,
+    serves,
+    trouble_of,
+)
+from meeting.apiserver.mail.sender import Outgoing, Report, Sender, Server
 from meeting.apiserver.mail.smtp import SmtpServer
 from meeting.apiserver.mail.tables import mail
 from meeting.apiserver.mail.use_cases import Calendar, Mail
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.schema import utc_now
+from meeting.daemon.errors import PleaseWait
 from meeting.daemon.observe import Metrics
 from tests.support.hub import InstantReactor, InstantThreads
 
@@ -61,8 +76,8 @@ class Post:
         for sender in self.senders:
             sender.wake()
 
-    def sender(self, *transports: FakeTransport) -> Sender:
-        self.senders.append(Sender(self.database, self.reactor, transports, Metrics()))
+    def sender(self, *transports: FakeTransport, servers: Sequence[Server] = ()) -> Sender:
+        self.senders.append(Sender(self.database, self.reactor, transports, Metrics(), servers))
         self.senders[-1].startService()
         self.reactor.advance(0)
         return self.senders[-1]
@@ -207,9 +222,14 @@ def test_of_two_senders_one_sends(post: Post) -> None:
 
 def test_the_mail_of_a_sender_that_died_is_sent_by_another_when_the_lease_is_over(post: Post) -> None:
     dying = FakeTransport()
-    post.sender(dying)
+    killed = post.sender(dying)
     post.post()
     assert len(dying.diary) == 1
+    # kill -9: nothing of it runs any more.
+    killed._renewing.stop()
+    assert killed._next is not None
+    killed._next.cancel()
+    killed.running = False
     other = FakeTransport(SENT)
     post.sender(other)
     post.reactor.advance(LEASE.total_seconds() - 1)
@@ -219,6 +239,123 @@ def test_the_mail_of_a_sender_that_died_is_sent_by_another_when_the_lease_is_ove
     assert post.states() == ["sent"]
     dying.pending[0].callback(NOT_NOW)
     assert post.states() == ["sent"], "the dead one's last word changes nothing"
+
+
+def test_a_slow_server_does_not_make_another_sender_send_too(post: Post) -> None:
+    slow, other = FakeTransport(), FakeTransport()
+    post.sender(slow)
+    post.post()
+    post.sender(other)
+    post.reactor.pump([1] * int(4 * LEASE.total_seconds()))
+    assert (len(slow.diary), other.diary) == (1, [])
+    slow.pending[0].callback(SENT)
+    assert post.states() == ["sent"]
+
+
+def test_a_slow_mail_does_not_hold_up_the_others(post: Post) -> None:
+    server = FakeTransport()
+    post.sender(server)
+    post.post("slow@example.com")
+    post.post("fast@example.com")
+    assert len(server.pending) == 2
+    server.pending.pop().callback(SENT)
+    assert post.states() == ["sent", "queued"]
+    server.reports = [SENT]
+    post.post("faster@example.com")
+    assert sorted(post.states()) == ["queued", "sent", "sent"]
+    server.pending.pop().callback(SENT)
+
+
+def test_each_domain_has_its_servers(post: Post) -> None:
+    inside, outside = FakeTransport(SENT, SENT, SENT), FakeTransport(SENT)
+    servers = [Server("inside", ("example.com", "*.example.com")), Server("outside", ("*",))]
+    post.sender(inside, outside, servers=servers)
+    for recipient in ("a@example.com", "b@sub.example.com", "c@elsewhere.org", "d@EXAMPLE.com"):
+        post.post(recipient)
+    assert [each.recipient for each in inside.diary] == ["a@example.com", "b@sub.example.com", "d@EXAMPLE.com"]
+    assert [each.recipient for each in outside.diary] == ["c@elsewhere.org"]
+
+
+def test_a_domain_that_no_server_is_for_fails_with_words(post: Post) -> None:
+    server = FakeTransport()
+    post.sender(server, servers=[Server("inside", ("example.com",))])
+    post.post("a@elsewhere.org")
+    row = post.rows()[0]
+    assert (server.diary, row.state, row.last_error) == ([], "failed", NO_SERVER)
+
+
+def test_a_mail_that_may_have_been_taken_is_not_given_to_another_server_at_once(post: Post) -> None:
+    first, second = FakeTransport(Report(Outcome.UNKNOWN, "cut"), SENT), FakeTransport()
+    post.sender(first, second)
+    post.post()
+    assert second.diary == []
+    assert post.rows()[0].last_error == "cut"
+    post.reactor.pump([1] * 6)
+    assert post.states() == ["sent"], "rather twice than never"
+    assert (len(first.diary), second.diary) == (2, [])
+
+
+def test_a_mail_that_is_put_off_does_not_make_its_server_rest(post: Post) -> None:
+    first, second = FakeTransport(Report(Outcome.DEFERRED, "451 greylisted"), SENT), FakeTransport(NOT_NOW)
+    sender = post.sender(first, second)
+    post.post()
+    post.post()
+    assert (len(first.diary), len(second.diary)) == (2, 1)
+    assert [each["failures"] for each in sender.state()] == [0, 1]
+    assert sender.state()[1]["trouble"] == "421 later"
+    assert sender.state()[1]["resting_until"] == "2026-11-23T12:00:01+00:00"
+
+
+def test_what_was_sent_while_the_database_was_away_is_written_down_later_and_not_sent_again(post: Post) -> None:
+    server = FakeTransport()
+    post.sender(server)
+    post.post()
+    run = post.database.run
+
+    async def away(*_: Any) -> Any:
+        raise PleaseWait(1.0)
+
+    post.database.run = away  # type: ignore[method-assign,assignment]
+    server.pending[0].callback(SENT)
+    post.reactor.pump([1] * int(2 * LEASE.total_seconds()))
+    post.database.run = run  # type: ignore[method-assign]
+    post.reactor.advance(1)
+    assert (post.states(), len(server.diary)) == (["sent"], 1)
+
+
+@pytest.mark.parametrize(
+    ("detail", "trouble"),
+    [
+        ("550 5.1.1 no such user", Trouble.ADDRESS),
+        ("550 nobody here", Trouble.ADDRESS),
+        ("550 5.1.2 no such domain", Trouble.DOMAIN),
+        ("552 5.2.2 over quota", Trouble.MAILBOX_FULL),
+        ("554 5.7.1 looks like spam", Trouble.NOT_ACCEPTED),
+        ("552 5.3.4 too big", Trouble.TOO_LARGE),
+        ("554 no", Trouble.REFUSED),
+        ("", Trouble.REFUSED),
+        (TOO_LATE, Trouble.TOO_LATE),
+        (NO_SERVER, Trouble.NO_SERVER),
+    ],
+)
+def test_what_a_refusal_means(detail: str, trouble: Trouble) -> None:
+    assert trouble_of(detail) is trouble
+
+
+@given(st.text(max_size=60))
+def test_any_reply_means_something(detail: str) -> None:
+    assert trouble_of(detail) in Trouble
+
+
+@given(st.text(max_size=60))
+def test_any_domains_are_read_or_refused_with_words(text: str) -> None:
+    try:
+        domains = parse_domains(text)
+    except ValueError as error:
+        assert str(error).startswith("write ")
+    else:
+        assert domains
+        serves(domains, "a@example.com")
 
 
 def test_stopping_waits_until_what_was_sent_is_written_down(post: Post) -> None:
@@ -282,7 +419,7 @@ def test_resting_servers_come_last_and_a_success_ends_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "outcome"), [(250, Outcome.SENT), (451, Outcome.NOT_NOW), (550, Outcome.REFUSED), (-1, Outcome.NOT_NOW)]
+    ("code", "outcome"), [(250, Outcome.SENT), (451, Outcome.DEFERRED), (550, Outcome.REFUSED), (-1, Outcome.DEFERRED)]
 )
 def test_replies_to_a_recipient(code: int, outcome: Outcome) -> None:
     assert judge_recipient(code) is outcome

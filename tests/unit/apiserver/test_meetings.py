@@ -28,7 +28,9 @@ def test_a_scheduled_meeting_is_as_it_was_asked_for(hub: Hub) -> None:
     assert meeting["title"] == "Plans for Monday"
     assert (meeting["begin_at"], meeting["end_at"]) == ("2026-11-23T14:00:00Z", "2026-11-23T15:00:00Z")
     assert meeting["state"] == "scheduled"
-    assert meeting["invitees"] == [{"email": BOB, "name": "", "reply": "none", "writes_minutes": False}]
+    delivery = {"state": "sent", "trouble": None, "detail": ""}
+    bob = {"email": BOB, "name": "", "reply": "none", "writes_minutes": False, "delivery": delivery}
+    assert meeting["invitees"] == [bob]
     assert meeting["owner"]["name"] == "Ada"
 
 

@@ -1,9 +1,9 @@
 """The service that empties the queue of mails, on as many replicas as there are.
 
-A sender leases the rows it is going to send: an UPDATE that only one of several can win, for as long as an attempt may
-take. If it dies, its lease runs out and another sends. Between the mail server's 250 and our row saying so lies the
-one instant in which a crash lets a mail be sent again; its Message-ID is the same then, so that mail programs show it
-once.
+A sender leases the rows it is going to send: an UPDATE that only one of several can win, renewed while an attempt
+lasts. If it dies, its leases run out within half a minute and another sends. Between the mail server's 250 and our row
+saying so lies the one instant in which a crash lets a mail be sent again; its Message-ID is the same then, so that
+mail programs show it once. While the database is away what was sent is remembered, and written down when it is back.
 """
 
 import secrets
@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select, update
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, FirstError, succeed
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -28,8 +29,8 @@ from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import PleaseWait
 from meeting.daemon.observe import Metrics
 
-#: Mails leased, and sent at the same time.
-BATCH = 8
+#: Mails sent at the same time.
+AT_ONCE = 8
 #: Seconds between two looks into the queue when nobody wakes the sender.
 INTERVAL = 1.0
 
@@ -59,6 +60,14 @@ class Report:
     detail: str = ""
 
 
+@dataclass(frozen=True)
+class Server:
+    """A mail server as it is shown, and whom it serves."""
+
+    name: str
+    domains: tuple[str, ...] = (rules.ANY_DOMAIN,)
+
+
 #: Tries one mail with one server; raises nothing.
 Transport = Callable[[Outgoing], Awaitable[Report]]
 
@@ -70,29 +79,50 @@ class Sender(Service):
     log = Logger()
 
     def __init__(
-        self, database: Database, clock: IReactorTime, transports: Sequence[Transport], metrics: Metrics
+        self,
+        database: Database,
+        clock: IReactorTime,
+        transports: Sequence[Transport],
+        metrics: Metrics,
+        servers: Sequence[Server] = (),
     ) -> None:
+        """`servers`: what the transports reach, in their order; without them each is for every domain."""
         self._database = database
         self._clock = clock
         self._transports = transports
         self._rests = rules.Rests(len(transports))
         self._mails = metrics.counter("meeting_mails", "Attempts to send a mail.", ["outcome"])
+        self._failures = metrics.gauge("meeting_mail_server_failures", "Failures in a row.", ["server"])
+        self._servers = servers or [Server(f"server {number + 1}") for number in range(len(transports))]
         self._holder = secrets.token_hex(16)
         self._next: IDelayedCall | None = None
-        self._round: Deferred[Any] | None = None
+        self._looking: Deferred[Any] | None = None
+        self._in_flight: dict[str, Deferred[Any]] = {}
+        # Tried, and not written down yet because the database was away: what was sent is not sent again by us.
+        self._unsettled: dict[str, tuple[Outgoing, Report]] = {}
         self._again = False
+        self._renewing = LoopingCall(self._renew_leases)
+        self._renewing.clock = clock
 
     def startService(self) -> None:
         super().startService()
         if self._transports:
-            self._next = self._clock.callLater(0, self._begin)
+            self._next = self._clock.callLater(0, self._look)
+            self._renewing.start(rules.RENEW_LEASE.total_seconds(), now=False)
 
     def stopService(self) -> Deferred[None]:
         """Waits for the mails that are being sent: each is written down as sent, or it would be sent again."""
         super().stopService()
         if self._next is not None and self._next.active():
             self._next.cancel()
-        return self._round or succeed(None)
+        return Deferred.fromCoroutine(self._finish())
+
+    async def _finish(self) -> None:
+        if self._looking is not None:
+            await self._looking
+        await DeferredList(list(self._in_flight.values()))
+        if self._renewing.running:
+            self._renewing.stop()
 
     def wake(self) -> None:
         """Something was queued: look now."""
@@ -101,58 +131,116 @@ class Sender(Service):
         else:
             self._again = True
 
-    def _begin(self) -> None:
+    def state(self) -> list[dict[str, Any]]:
+        """The mail servers, for administrators; `resting_until` is a moment in ISO 8601, or None."""
+        now = utc_now(self._clock)
+        shown = []
+        for number, server in enumerate(self._servers):
+            rest = self._rests.resting.get(number)
+            resting = rest is not None and rest.until > now
+            shown.append(
+                {
+                    "server": server.name,
+                    "domains": list(server.domains),
+                    "failures": rest.failures if rest else 0,
+                    "resting_until": rest.until.isoformat() if rest and resting else None,
+                    "trouble": rest.trouble if rest else "",
+                }
+            )
+        return shown
+
+    def _look(self) -> None:
         self._again = False
-        self._round = Deferred.fromCoroutine(self._send_due())
-        self._round.addBoth(self._rest)
+        self._looking = Deferred.fromCoroutine(self._take_due())
+        self._looking.addBoth(self._looked)
 
-    def _rest(self, result: Any) -> None:
-        self._round = None
-        full = result is True
+    def _looked(self, result: Any) -> None:
+        self._looking = None
         if isinstance(result, Failure):
-            failure = result.value.subFailure if isinstance(result.value, FirstError) else result
-            if not failure.check(PleaseWait):  # the database will be back, and the lease ends by itself
-                self.log.failure("sending mail", failure)
+            self._tell(result)
         if self.running:
-            self._next = self._clock.callLater(0 if full or self._again else INTERVAL, self._begin)
+            more = self._again or (result is True and len(self._in_flight) < AT_ONCE)
+            self._next = self._clock.callLater(0 if more else INTERVAL, self._look)
 
-    async def _send_due(self) -> bool:
-        """One round; says whether there may be more."""
-        due = await self._database.run(_lease, self._holder, utc_now(self._clock))
-        await DeferredList(
-            [Deferred.fromCoroutine(self._send(letter)) for letter in due], fireOnOneErrback=True, consumeErrors=True
-        )
-        return len(due) == BATCH
+    async def _take_due(self) -> bool:
+        """Begin to send as many as there is room for; says whether there may be more."""
+        for letter, report in list(self._unsettled.values()):
+            await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
+            self._unsettled.pop(letter.id)
+        room = AT_ONCE - len(self._in_flight)
+        if room == 0:
+            return True
+        due = await self._database.run(_lease, self._holder, utc_now(self._clock), room)
+        for letter in due:
+            if letter.id not in self._in_flight:  # a lease of ours that could not be renewed in time
+                self._in_flight[letter.id] = sending = Deferred.fromCoroutine(self._send(letter))
+                sending.addErrback(self._tell)
+                sending.addCallback(self._sent, letter.id, len(due) == room)
+        return len(due) == room
+
+    def _sent(self, _: Any, identity: str, more: bool) -> None:
+        del self._in_flight[identity]
+        if more and self.running:
+            self.wake()
+
+    def _tell(self, failure: Failure) -> None:
+        if not failure.check(PleaseWait):  # the database will be back, and the lease ends by itself
+            self.log.failure("sending mail", failure)
+
+    def _renew_leases(self) -> Deferred[None] | None:
+        """While mails are with their servers, however slow those are, nobody else takes them over."""
+        ids = list(self._in_flight)
+        if not ids:
+            return None
+        work = self._database.run(_renew, self._holder, ids, utc_now(self._clock))
+        # If the database is away for longer than a lease, somebody else sends: rather twice than never.
+        return Deferred.fromCoroutine(work).addErrback(self._tell)
 
     async def _send(self, letter: Outgoing) -> None:
-        report = Report(Outcome.NOT_NOW, "no mail server")
-        for server in self._rests.order(utc_now(self._clock)):
-            report = await self._transports[server](letter)
-            if report.outcome is not Outcome.NOT_NOW:
-                self._rests.worked(server)
+        report = Report(Outcome.REFUSED, rules.NO_SERVER)
+        for number in self._rests.order(utc_now(self._clock)):
+            server = self._servers[number]
+            if not rules.serves(server.domains, letter.recipient):
+                continue
+            report = await self._transports[number](letter)
+            self._note(number, report)
+            if report.outcome in (Outcome.SENT, Outcome.REFUSED):
                 break
-            self._rests.failed(server, utc_now(self._clock))
             self.log.warn(
-                "mail server {number} did not take mail {id}: {detail}",
-                number=server + 1,
+                "mail server {server} did not take mail {id}: {detail}",
+                server=server.name,
                 id=letter.id,
                 detail=report.detail,
             )
+            if report.outcome is Outcome.UNKNOWN:
+                break
         if report.outcome is Outcome.REFUSED:
             self.log.warn("mail {id} was refused for good: {detail}", id=letter.id, detail=report.detail)
         self._mails.labels(report.outcome.name.lower()).inc()
-        await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
+        try:
+            await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
+        except PleaseWait:
+            self._unsettled[letter.id] = (letter, report)
+            raise
+
+    def _note(self, number: int, report: Report) -> None:
+        if report.outcome in (Outcome.NOT_NOW, Outcome.UNKNOWN):
+            self._rests.failed(number, utc_now(self._clock), report.detail)
+        else:
+            self._rests.worked(number)
+        rest = self._rests.resting.get(number)
+        self._failures.labels(self._servers[number].name).set(rest.failures if rest else 0)
 
 
-def _lease(transaction: Connection, holder: str, now: datetime) -> list[Outgoing]:
-    """Take up to BATCH mails that are due. Another sender's lease that ran out is due as well."""
+def _lease(transaction: Connection, holder: str, now: datetime, most: int) -> list[Outgoing]:
+    """Take up to `most` mails that are due. Another sender's lease that ran out is due as well."""
     transaction.execute(
         update(mail)
         .where(mail.c.state == QUEUED, mail.c.expires_at <= now)
-        .values(state=FAILED, last_error="too late", text="", html=None, calendar=None)
+        .values(state=FAILED, last_error=rules.TOO_LATE, text="", html=None, calendar=None)
     )
     due = (mail.c.state == QUEUED) & (mail.c.due_at <= now)
-    ids = [row.id for row in transaction.execute(select(mail.c.id).where(due).order_by(mail.c.due_at).limit(BATCH))]
+    ids = [row.id for row in transaction.execute(select(mail.c.id).where(due).order_by(mail.c.due_at).limit(most))]
     if not ids:
         return []
     transaction.execute(update(mail).where(due, mail.c.id.in_(ids)).values(holder=holder, due_at=now + rules.LEASE))
@@ -173,6 +261,11 @@ def _lease(transaction: Connection, holder: str, now: datetime) -> list[Outgoing
         )
         for row in transaction.execute(mine)
     ]
+
+
+def _renew(transaction: Connection, holder: str, ids: Sequence[str], now: datetime) -> None:
+    held = (mail.c.state == QUEUED) & (mail.c.holder == holder) & mail.c.id.in_(ids)
+    transaction.execute(update(mail).where(held).values(due_at=now + rules.LEASE))
 
 
 def _settle(transaction: Connection, letter: Outgoing, holder: str, report: Report, now: datetime) -> None:

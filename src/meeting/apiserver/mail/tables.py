@@ -16,6 +16,8 @@ mail = table(
     Column("calendar_method", String(16), nullable=True),
     Column("calendar", Text, nullable=True),
     Column("language", String(16), nullable=False, server_default="en"),
+    #: What it is about, whose reader is told how its delivery goes: a meeting.
+    Column("about", Id, nullable=True),
     #: Whom an answer to the mail reaches.
     Column("reply_to", Email(), nullable=True),
     #: The text is a secret (a code): wiped once it was sent.
@@ -30,4 +32,5 @@ mail = table(
     Column("sent_at", Moment, nullable=True),
     Column("last_error", String(500), nullable=True),
     Index("ix_mail_state_due_at", "state", "due_at"),
+    Index("ix_mail_about", "about"),
 )

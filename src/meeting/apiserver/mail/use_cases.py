@@ -5,10 +5,10 @@ Whoever posts one calls `wake` when the transaction is committed; if that is for
 sender finds it within a second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -57,6 +57,16 @@ class Letter:
     html: str | None = None
     calendar: Calendar | None = None
     reply_to: str | None = None
+    about: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How it goes with a mail: `queued` (tried on), `sent`, `failed`; then why, and what the mail server said."""
+
+    state: Literal["queued", "sent", "failed"]
+    trouble: rules.Trouble | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,13 +129,15 @@ class Mail:
         zone: str = "UTC",
         calendar: Calendar | None = None,
         reply_to: str | None = None,
+        about: str | None = None,
         **values: Any,
     ) -> Letter:
         """The mail `template` for `recipient` (a normal address), who reads `language` and lives in `zone`.
 
         `wipe`: its text is a secret and not kept once sent. `discard`: written for appearance, never sent.
-        `reply_to`: whom an answer reaches. A template has `language`, `zone`, `brand`, `public_url`, the functions
-        `day(moment)` and `span(begin, end)`, which speak both, and `values`; a value it uses and is not given raises.
+        `reply_to`: whom an answer reaches. `about`: the id under which `deliveries` tells how it goes. A template has
+        `language`, `zone`, `brand`, `public_url`, the functions `day(moment)` and `span(begin, end)`, which speak
+        both, and `values`; a value it uses and is not given raises.
         """
         language = words.known_language(language)
         values |= {"language": language, "zone": zone, "brand": self._brand()}
@@ -150,6 +162,7 @@ class Mail:
             html=html,
             calendar=calendar,
             reply_to=reply_to,
+            about=about,
         )
 
     def post(self, transaction: Connection, *letters: Letter) -> None:
@@ -163,6 +176,27 @@ class Mail:
     async def sweep(self, before: datetime) -> None:
         """Forget mails that were written before this moment and are done with."""
         await self._database.run(_sweep, before)
+
+
+def deliveries(transaction: Connection, about: Collection[str]) -> dict[tuple[str, str], Delivery]:
+    """How it goes with the last mail about each of these to each recipient: (about, recipient) → delivery.
+
+    What was sent long ago and is forgotten is not in it.
+    """
+    if not about:
+        return {}
+    columns = (mail.c.about, mail.c.recipient, mail.c.state, mail.c.last_error)
+    query = select(*columns).where(mail.c.about.in_(about)).order_by(mail.c.created_at, mail.c.id)
+    found = {}
+    for row in transaction.execute(query):
+        if row.state == QUEUED:
+            found[row.about, row.recipient] = Delivery("queued", None, row.last_error or "")
+        elif row.state == FAILED:
+            detail = row.last_error or ""
+            found[row.about, row.recipient] = Delivery("failed", rules.trouble_of(detail), detail)
+        else:
+            found[row.about, row.recipient] = Delivery("sent")
+    return found
 
 
 def calendar_of(row: Any) -> Calendar | None:
@@ -210,6 +244,7 @@ def _row(letter: Letter) -> dict[str, Any]:
         "calendar": letter.calendar and letter.calendar.content,
         "language": letter.language,
         "reply_to": letter.reply_to,
+        "about": letter.about,
         "wipe": int(letter.wipe),
         "created_at": letter.created_at,
         "due_at": letter.created_at,

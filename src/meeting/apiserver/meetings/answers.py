@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, RootModel
 
 from meeting.apiserver.accounts.use_cases import Caller
+from meeting.apiserver.mail.rules import Trouble
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed
@@ -28,6 +29,14 @@ class OwnersName(Answer):
     name: str
 
 
+class DeliveryAnswer(Answer):
+    """How it goes with a mail. `detail` is what the mail server said."""
+
+    state: Literal["queued", "sent", "failed"]
+    trouble: Trouble | None = Field(None, description="why it failed")
+    detail: str = ""
+
+
 class InviteeAnswer(Answer):
     """Someone invited."""
 
@@ -35,6 +44,7 @@ class InviteeAnswer(Answer):
     name: str
     reply: ReplyWord
     writes_minutes: bool
+    delivery: DeliveryAnswer | None = Field(None, description="of the last mail to them; null when it is long ago")
 
 
 class OptionsAnswer(Answer):

@@ -149,6 +149,7 @@ class Letters:
                         calendars[language], email, reader.name if reader else "", answered.get(email, Reply.NONE)
                     ),
                     reply_to=about.owner.email,
+                    about=about.id,
                     repeats=_repeats(about, language) if only is None else None,
                     replies=self._replies.of(about.id, email, only.starts_at if only else EVERY),
                     has_account=reader is not None,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
+from meeting.apiserver.mail.use_cases import Delivery, deliveries
 from meeting.apiserver.meetings import recurrence, rules
 from meeting.apiserver.meetings.rules import Kind, Options, Presenters, Reply, State, Writers
 from meeting.apiserver.meetings.series import Occurrence, Series
@@ -28,6 +29,8 @@ class Invitee:
     #: Named as one of those who may write the minutes.
     writes_minutes: bool = False
     reply: Reply = Reply.NONE
+    #: How it goes with the last mail to them about the meeting; None when there was none, or it is long ago.
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def behind_link(transaction: Connection, code: str, now: datetime) -> Meeting | 
             break
         found = by_id(transaction, found.continued_in, now) or found
     return found
+
+
+def with_deliveries(transaction: Connection, of: Meeting) -> Meeting:
+    """The meeting again, when mails about it were posted since it was read."""
+    mails = deliveries(transaction, [of.id])
+    return replace(of, invitees=tuple(replace(each, delivery=mails.get((of.id, each.email))) for each in of.invitees))
 
 
 def by_id(transaction: Connection, meeting_id: str, now: datetime) -> Meeting | None:
@@ -244,6 +253,8 @@ def _invitees(transaction: Connection, seen: ColumnElement[bool]) -> Callable[[s
         for row in transaction.execute(select(reply).where(reply.c.meeting_id.in_(by_meeting)))
     }
 
+    mails = deliveries(transaction, by_meeting)
+
     def of(meeting_id: str, occurrence: datetime) -> list[Invitee]:
         return [
             Invitee(
@@ -252,6 +263,7 @@ def _invitees(transaction: Connection, seen: ColumnElement[bool]) -> Callable[[s
                 bool(row.writes_minutes),
                 answers.get((meeting_id, row.email, occurrence))
                 or answers.get((meeting_id, row.email, EVERY), Reply.NONE),
+                mails.get((meeting_id, row.email)),
             )
             for row in by_meeting.get(meeting_id, ())
         ]

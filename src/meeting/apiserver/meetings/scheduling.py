@@ -200,7 +200,7 @@ class Scheduling:
         self._post(transaction, after, self._letters.changes(transaction, before, after, now), now)
         if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
             self._want(transaction, after, now)
-        return after
+        return queries.with_deliveries(transaction, after)
 
     def _change_one(
         self,
@@ -228,7 +228,7 @@ class Scheduling:
         if (begin_at, end_at) != (was.begin_at, was.end_at):
             writes.forget_replies(transaction, before.id, was.starts_at)
         self._post(transaction, after, self._letters.occurrence_changed(transaction, after, changed, now), now)
-        return queries.at(after, was.starts_at)
+        return queries.at(queries.with_deliveries(transaction, after), was.starts_at)
 
     def _split(
         self,

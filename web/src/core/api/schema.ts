@@ -1807,35 +1807,7 @@ export interface components {
          */
         DeliveriesAnswer: {
             /** Deliveries */
-            deliveries: components["schemas"]["DeliveryAnswer"][];
-        };
-        /**
-         * DeliveryAnswer
-         * @description What became of one event.
-         */
-        DeliveryAnswer: {
-            /** Attempts */
-            attempts: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Done At */
-            done_at: string | null;
-            /** Error */
-            error: string;
-            /** Event */
-            event: string;
-            /** Id */
-            id: string;
-            /** State */
-            state: string;
-            /**
-             * Status
-             * @description what the receiver answered last
-             */
-            status: number | null;
+            deliveries: components["schemas"]["meeting__apiserver__admin__routes__hooks__DeliveryAnswer"][];
         };
         /**
          * DrainRequest
@@ -2146,6 +2118,11 @@ export interface components {
          * @description Someone invited.
          */
         InviteeAnswer: {
+            /**
+             * @description of the last mail to them; null when it is long ago
+             * @default null
+             */
+            delivery: components["schemas"]["meeting__apiserver__meetings__answers__DeliveryAnswer"] | null;
             /** Email */
             email: string;
             /** Name */
@@ -3554,6 +3531,12 @@ export interface components {
             scopes: string[];
         };
         /**
+         * Trouble
+         * @description Why a mail did not arrive, in a word that a person's language has a sentence for.
+         * @enum {string}
+         */
+        Trouble: "unknown-address" | "unknown-domain" | "mailbox-full" | "not-accepted" | "too-large" | "too-late" | "no-server" | "refused";
+        /**
          * UploadAnswer
          * @description How to send the bytes.
          */
@@ -3883,6 +3866,34 @@ export interface components {
             version: string;
         };
         /**
+         * DeliveryAnswer
+         * @description What became of one event.
+         */
+        meeting__apiserver__admin__routes__hooks__DeliveryAnswer: {
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Done At */
+            done_at: string | null;
+            /** Error */
+            error: string;
+            /** Event */
+            event: string;
+            /** Id */
+            id: string;
+            /** State */
+            state: string;
+            /**
+             * Status
+             * @description what the receiver answered last
+             */
+            status: number | null;
+        };
+        /**
          * ServerAnswer
          * @description A server that registered.
          */
@@ -3920,6 +3931,27 @@ export interface components {
             state: string;
             /** Version */
             version: string;
+        };
+        /**
+         * DeliveryAnswer
+         * @description How it goes with a mail. `detail` is what the mail server said.
+         */
+        meeting__apiserver__meetings__answers__DeliveryAnswer: {
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "sent" | "failed";
+            /**
+             * @description why it failed
+             * @default null
+             */
+            trouble: components["schemas"]["Trouble"] | null;
         };
     };
     responses: never;
