@@ -20,6 +20,8 @@ Written by `make bench`; [how it measures](../tests/bench/README.md). Compare ra
 
 {tables}
 
+{surroundings}"""
+SURROUNDINGS = """\
 Measured {day} on {processor}, {cores} cores, Linux {kernel}, Python {python}; load {before} when it began and {after}
 when it ended. Everything ran on this one machine over loopback, the load generator and the clients included:
 latencies contain their waiting for a processor, CPU times do not.
@@ -41,7 +43,7 @@ class Conditions:
 
 def tables(subscribers: int, seconds: float, engine: list[Round], bare: list[Round], joins: Joins) -> str:
     """Markdown that also reads well in a terminal."""
-    forwarding = _aligned(
+    forwarding = aligned(
         ("forwarding", "CPU ns/packet", "packets", "a turn", "lost", "p50 µs", "p99 µs"),
         [row("media thread", engine), row("bare loop", bare)],
     )
@@ -58,12 +60,13 @@ def tables(subscribers: int, seconds: float, engine: list[Round], bare: list[Rou
             "",
             f"And {joins.count} late joins, one after another; one person with camera and microphone is in the room:",
             "",
-            *_aligned(("what", "figure"), costs),
+            *aligned(("what", "figure"), costs),
         ]
     )
 
 
-def _aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+def aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """A table's lines."""
     widths = [max(len(line[at]) for line in (head, *body)) for at in range(len(head))]
 
     def line(cells: Sequence[str]) -> str:
@@ -76,17 +79,19 @@ def _aligned(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 def write(text: str, before: Conditions, after: Conditions) -> None:
     """Replaces docs/performance.md."""
-    PAGE.write_text(
-        TEXT.format(
-            tables=text,
-            day=f"{before.at:%Y-%m-%d}",
-            processor=_processor(),
-            cores=os.cpu_count(),
-            kernel=platform.release().split("-")[0],
-            python=platform.python_version(),
-            before=f"{before.load:.1f}",
-            after=f"{after.load:.1f}",
-        )
+    PAGE.write_text(TEXT.format(tables=text, surroundings=surroundings(before, after)))
+
+
+def surroundings(before: Conditions, after: Conditions) -> str:
+    """When and on what the figures were measured."""
+    return SURROUNDINGS.format(
+        day=f"{before.at:%Y-%m-%d}",
+        processor=_processor(),
+        cores=os.cpu_count(),
+        kernel=platform.release().split("-")[0],
+        python=platform.python_version(),
+        before=f"{before.load:.1f}",
+        after=f"{after.load:.1f}",
     )
 
 

@@ -95,6 +95,16 @@ class MariaDb:
         address = ["--mysqlAddress", f"127.0.0.1:{self.port}", "--mysqlUser", USER, "--mysqlPassword", PASSWORD]
         return [*address, "--mysqlDatabase", database]
 
+    def settings(self, database: str) -> dict[str, object]:
+        """The same as a configuration file has them."""
+        address = f"127.0.0.1:{self.port}"
+        return {
+            "mysqlAddress": [address],
+            "mysqlUser": USER,
+            "mysqlPassword": PASSWORD,
+            "mysqlDatabase": database,
+        }
+
     def _wait(self) -> None:
         assert self._process is not None
         deadline = monotonic() + START_WITHIN
