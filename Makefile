@@ -115,7 +115,8 @@ browser: .cache/test-packages .cache/native .cache/web .cache/system-packages
 # --- longer ones, on demand
 
 bench: .cache/test-packages .cache/native
-	@exec $(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
+	@exec $(BIN)/python -m tests.bench.hub
 
 soak: .cache/test-packages .cache/native
 	@$(BIN)/python -m tests.soak.year

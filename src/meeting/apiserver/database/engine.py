@@ -62,12 +62,12 @@ def make_engine(
     }
     if access.ca is not None:
         arguments |= {"ssl_ca": str(access.ca), "ssl_verify_cert": True, "ssl_verify_identity": True}
+    # No ping before each transaction: one whose connection turns out to be dead is done again as a whole, on a new one.
     engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
-        pool_pre_ping=True,
         pool_recycle=1800,
         isolation_level="READ COMMITTED",
         connect_args=arguments,
@@ -101,7 +101,7 @@ def _choose_nodes(engine: Engine, nodes: Nodes) -> None:
             raise DisconnectionError("a better node may be back")  # the pool connects anew
 
     def fail(context: ExceptionContext) -> None:
-        if not ends_connection(context.original_exception) or context.is_pre_ping:
+        if not ends_connection(context.original_exception):
             return
         context.is_disconnect = True
         connection = context.connection
