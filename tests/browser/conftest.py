@@ -58,12 +58,25 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def ana_and_ben_in_the_demo(demo: str, playwright: Playwright, tmp_path: Path) -> Iterator[tuple[Person, Person]]:
+    with two_people(playwright, tmp_path, demo, demo_mails(demo)) as people:
+        yield people
+
+
+def demo_mails(demo: str) -> Mails:
+    """What the demo's mailbox shows."""
+
     def mails(address: str) -> list[str]:
         kept = json.loads(page(f"{demo}/api/v1/demo/mails")[1])
         return [mail["text"] for mail in reversed(kept["mails"]) if mail["to"] == address]
 
-    with two_people(playwright, tmp_path, demo, mails) as people:
-        yield people
+    return mails
+
+
+@pytest.fixture
+def host_member_and_guest(demo: str, playwright: Playwright, tmp_path: Path) -> Iterator[tuple[Person, Person, Person]]:
+    """Ana, Ben, and somebody without an account."""
+    with people_of(playwright, tmp_path, demo, demo_mails(demo), ("ana", "ben", "grace")) as (ana, ben, grace):
+        yield ana, ben, grace
 
 
 @pytest.fixture(scope="session")
@@ -88,10 +101,19 @@ def ana_and_ben_deployed(
 
 @contextmanager
 def two_people(playwright: Playwright, directory: Path, url: str, mails: Mails) -> Iterator[tuple[Person, Person]]:
-    """Ana and Ben, each with a Chromium of their own; their addresses are new for each test."""
+    """Ana and Ben."""
+    with people_of(playwright, directory, url, mails, ("ana", "ben")) as (ana, ben):
+        yield ana, ben
+
+
+@contextmanager
+def people_of(
+    playwright: Playwright, directory: Path, url: str, mails: Mails, names: tuple[str, ...]
+) -> Iterator[list[Person]]:
+    """People, each with a Chromium of their own; their addresses are new for each test."""
     with ExitStack() as stack:
         people = []
-        for name in ("ana", "ben"):
+        for name in names:
             context = stack.enter_context(profile(playwright, directory / name))
             people.append(Person(context.pages[0], url, f"{name}.{directory.name}@example.com", mails))
-        yield people[0], people[1]
+        yield people
