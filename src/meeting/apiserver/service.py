@@ -370,6 +370,7 @@ class ApiServer(MultiService):
             Rounds("settings", clock, SETTINGS_INTERVAL, decisions.refresh),
             live_minutes,
             Rounds("reservations", clock, RESERVATION_INTERVAL, allocation.reservations.work),
+            Rounds("lengths", clock, PRESENCE_INTERVAL, meetings.end_overlong),
             Rounds("presence", clock, PRESENCE_INTERVAL, presence.sweep),
             Rounds("retention", clock, RETENTION_INTERVAL, retain_once),
             Rounds("series", clock, SERIES_INTERVAL, scheduling.advance),

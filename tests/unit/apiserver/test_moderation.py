@@ -21,6 +21,7 @@ class Standup:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         hub.beat("sfu", SFU)
+        hub.clock.advance(1)
         self.ada, self.bob, self.claire, self.eve = (hub.sign_in(email) for email in (ADA, BOB, CLAIRE, EVE))
         self.grace = hub.browser()
         self.meeting = self.ada.instant()
@@ -357,3 +358,26 @@ def test_where_nobody_is_nobody_is_muted(hub: Hub) -> None:
     assert ada.request("PUT", f"{path}/roles/nobody", {"role": "presenter"}).status == 404
     assert ada.request("PUT", f"{path}/roles/{'0' * 32}", {"role": "presenter"}).status == 404
     assert ada.patch(f"{path}/room", {"locked": True}).status == 204, "beforehand, too"
+
+
+def test_a_meeting_ends_when_it_has_lasted_as_long_as_it_may(hub: Hub) -> None:
+    standup = Standup(hub)
+
+    def limit(transaction: Any) -> None:
+        from meeting.apiserver.meetings.tables import meeting
+
+        mine = meeting.update().where(meeting.c.id == standup.meeting["id"])
+        transaction.execute(mine.values(max_minutes=5))
+
+    hub.sql(limit)
+    standup.enter("bob")
+    assert standup.told()["ends_at"] is not None, "everybody is told when"
+    for _ in range(100):
+        hub.clock.advance(2.9)
+        hub.beat("sfu", SFU)
+    assert not standup.room.closed
+    for _ in range(10):
+        hub.clock.advance(2.9)
+        hub.beat("sfu", SFU)
+    assert standup.room.closed
+    assert standup.ada.get(standup.path).json["state"] == "ended"

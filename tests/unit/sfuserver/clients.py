@@ -121,8 +121,8 @@ class Client:
 
     # Signalling
 
-    def enter(self, join: JoinRequest) -> None:
-        admission = Admission(self.who, "standup", join)
+    def enter(self, join: JoinRequest, made: int = 0) -> None:
+        admission = Admission(self.who, "standup", join, made)
         self.session = self.world.lobby.enter(admission, self.outbox, self.world.clock.seconds())
 
     def ask(self, **message: Any) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from livekit.protocol.models import DisconnectReason
+from livekit.protocol.room import RoomParticipantIdentity
 from livekit.protocol.rtc import (
+    JoinRequest,
     MuteTrackRequest,
     RequestResponse,
     SessionDescription,
@@ -12,7 +15,9 @@ from livekit.protocol.rtc import (
     UpdateSubscription,
 )
 
-from tests.unit.sfuserver.clients import BOTH, FINGERPRINT, World, session_text
+from meeting.sfuserver.room.rooms import MOST_REVOKED
+from meeting.sfuserver.signalling.room_service import RoomService
+from tests.unit.sfuserver.clients import BOTH, FINGERPRINT, Client, World, session_text
 
 
 def test_who_may_not_publish_is_told_so(world: World) -> None:
@@ -115,3 +120,29 @@ def test_another_certificate_within_a_connection_is_refused(world: World) -> Non
     anna.ask(offer=SessionDescription(type="offer", sdp=forged, id=50))
     assert "fingerprint" in anna.last("request_response").message
     assert not anna.receiving.restarts
+
+
+def test_who_was_removed_is_refused_with_an_older_token_and_not_with_a_newer_one(world: World) -> None:
+    anna, bert = world.join("anna"), world.join("bert")
+    now = int(world.clock.seconds())
+    service = RoomService(world.rooms)
+    removal = RoomParticipantIdentity(room="standup", identity="anna", revoke_token_ts=now)
+    service.methods["RemoveParticipant"].call(removal, world.clock.seconds())
+    world.advance()
+    for made in (now - 60, now):
+        again = Client(world, "anna", single=False, grants={}, auto_subscribe=True)
+        again.enter(JoinRequest(), made)
+        assert again.last("leave").reason == DisconnectReason.PARTICIPANT_REMOVED
+        assert again.session is None
+    anna.enter(JoinRequest(), now + 1)
+    assert anna.session is not None
+    Client(world, "carl", single=False, grants={}, auto_subscribe=True).enter(JoinRequest(), now - 60)
+    world.advance()
+    assert set(bert.sees()) >= {"anna", "carl"}
+
+
+def test_removals_are_remembered_up_to_a_bound(world: World) -> None:
+    for number in range(MOST_REVOKED + 10):
+        world.rooms.revoke("standup", f"p{number}", 100)
+    assert not world.rooms.is_revoked("standup", "p0", 50)
+    assert world.rooms.is_revoked("standup", f"p{MOST_REVOKED}", 50)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.rules import Limit
@@ -82,6 +82,11 @@ class Meetings:
     async def end(self, caller: Caller, code: str) -> None:
         """End a meeting for all who are in it. Raises SignInNeeded, Forbidden, NotFound, MeetingOver."""
         self._close_room(await self._database.run(_end, caller, code, utc_now(self._clock)))
+
+    async def end_overlong(self) -> None:
+        """End the meetings that have lasted as long as they may; everybody was warned (`alignment.metadata_of`)."""
+        for over in await self._database.run(_overlong, utc_now(self._clock)):
+            self._close_room(over)
 
     # -- finding ----------------------------------------------------------------------------------------------------
 
@@ -158,6 +163,21 @@ def _open_instant(
         raise Stale("the other's meeting is not visible yet")
     reservations.want(transaction, found.id, owner.email, None, None, now)
     return found, made
+
+
+def _overlong(transaction: Connection, now: datetime) -> list[Meeting]:
+    """End the meetings that have lasted as long as they may; those it ended."""
+    query = select(meeting.c.id, meeting.c.running_since, meeting.c.max_minutes)
+    query = query.where(meeting.c.running_since.is_not(None), meeting.c.max_minutes.is_not(None))
+    running = transaction.execute(query).all()
+    due = [row.id for row in running if row.running_since + timedelta(minutes=row.max_minutes) <= now]
+    ended = []
+    for meeting_id in due:  # few: what came due since the last round
+        found = queries.by_id(transaction, meeting_id, now)
+        if found is not None and found.state is State.RUNNING:
+            finish(transaction, found, now)
+            ended.append(found)
+    return ended
 
 
 def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> Meeting:

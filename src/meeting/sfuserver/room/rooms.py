@@ -25,6 +25,10 @@ BATCH = 0.1
 """Seconds between two rounds of news to a room: a thousand joins make ten messages a second, not a thousand."""
 
 
+MOST_REVOKED = 10_000
+"""Removals remembered; the hub looks at each arrival in any case (docs/decisions/0010)."""
+
+
 class Rooms(Service):
     """By name. A room's news go out at once when it was quiet, and else together after BATCH."""
 
@@ -45,6 +49,7 @@ class Rooms(Service):
         self._events = events
         self._count = count
         self._rooms: dict[str, Room] = {}
+        self._revoked: dict[tuple[str, str], float] = {}
         self._settling: dict[str, IDelayedCall] = {}
         self._settled_at: dict[str, float] = {}
         self._ticking = LoopingCall(self._tick)
@@ -78,6 +83,17 @@ class Rooms(Service):
             )
             self._rooms[name] = room
         return room
+
+    def revoke(self, name: str, identity: str, before: float) -> None:
+        """Tokens of this identity for this room that were made until `before` (Unix seconds) are good no more."""
+        self._revoked.pop((name, identity), None)
+        self._revoked[name, identity] = before
+        while len(self._revoked) > MOST_REVOKED:
+            del self._revoked[next(iter(self._revoked))]
+
+    def is_revoked(self, name: str, identity: str, made: float) -> bool:
+        """Whether a token made at that time has been revoked since."""
+        return made <= self._revoked.get((name, identity), -1.0)
 
     def remove(self, room: Room, reason: DisconnectReason, now: float) -> None:
         """End a room: whoever is in it is sent away."""

@@ -39,6 +39,8 @@ class Admission:
     who: Identity
     room: str
     join: JoinRequest
+    made: int = 0
+    """When the token was made (`nbf`, Unix seconds)."""
 
 
 def door(path: str) -> Door:
@@ -73,7 +75,7 @@ def admit(
             join = join_request_from_query(query)
     except BadFrame as error:
         raise BadRequest(str(error)) from None
-    return Admission(_identity(claims, join, where), claims.room, join)
+    return Admission(_identity(claims, join, where), claims.room, join, claims.not_before)
 
 
 def _token(authorization: str | None, query: Mapping[str, Sequence[str]]) -> str:

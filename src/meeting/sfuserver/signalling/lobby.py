@@ -25,6 +25,9 @@ class Lobby:
 
     def enter(self, admission: Admission, outbox: Outbox, now: float) -> Session | None:
         """A session that has said its first word; None if that was goodbye."""
+        if self._rooms.is_revoked(admission.room, admission.who.identity, admission.made):
+            self._turn_away(outbox, DisconnectReason.PARTICIPANT_REMOVED, LeaveRequest.DISCONNECT)
+            return None
         if admission.join.reconnect:
             return self._return(admission, outbox, now)
         if self._rooms.closing:

@@ -79,6 +79,8 @@ class RoomService:
         return self._participant(request.room, request.identity).info()
 
     def _remove_participant(self, request: RoomParticipantIdentity, now: float) -> Message:
+        if request.revoke_token_ts > 0:
+            self._rooms.revoke(request.room, request.identity, request.revoke_token_ts)
         participant = self._participant(request.room, request.identity)
         self._room(request.room).dismiss(participant, DisconnectReason.PARTICIPANT_REMOVED, now)
         return RemoveParticipantResponse()
