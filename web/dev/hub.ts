@@ -6,11 +6,13 @@
 import { randomBytes, randomInt } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
+import { Account } from "./account.ts";
 import type { ChatMessage, LobbyView, Me, Meeting } from "../src/core/api/types.ts";
 
 interface State {
   /** Whether the request's cookie is a signed-in person's. */
   signedIn: boolean;
+  account: Account;
   meetings: Map<string, Meeting>;
   chat: Map<string, ChatMessage[]>;
   ready: Map<string, number>;
@@ -62,6 +64,7 @@ function firstState(): State {
   ];
   return {
     signedIn: false,
+    account: new Account(),
     meetings: new Map(some.map((one) => [one.code, one])),
     chat: new Map(),
     ready: new Map(),
@@ -73,13 +76,14 @@ function firstState(): State {
 }
 
 function answer(state: State, method: string, path: string, body: Record<string, unknown>): Answer {
-  const [route, query = ""] = path.split("?");
+  const [route = "", query = ""] = path.split("?");
   const call = `${method} ${route}`;
-  const person = { ...OWNER, email: "ada@example.com", zone: "Europe/Berlin", language: "en", administrator: false, picture: null, handle: null };
+  const { person } = state.account;
   if (call === "GET /api/v1/me") {
-    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true, sign_in_methods: ["code"], oidc_name: null } };
+    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true, sign_in_methods: ["code", "passkey", "oidc"], oidc_name: "Example SSO" } };
     return { status: 200, body: me };
   }
+  if (state.signedIn && /^\/api\/v1\/me(\/|$)/.test(route)) return state.account.answer(method, route, body) ?? problem(404, "not-found");
   if (call === "POST /api/v1/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
   if (call === "POST /api/v1/sign-in") {
     if (body["code"] !== "123456") return problem(401, "wrong-code", { attempts_left: 4 });
@@ -98,7 +102,7 @@ function answer(state: State, method: string, path: string, body: Record<string,
     state.meetings.set(made.code, made);
     return { status: 201, body: made };
   }
-  return ofMeeting(state, method, route ?? "", body);
+  return ofMeeting(state, method, route, body);
 }
 
 function ofMeeting(state: State, method: string, route: string, body: Record<string, unknown>): Answer {
@@ -163,7 +167,8 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
 async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
   let text = "";
   for await (const piece of request) text += String(piece);
-  return text === "" ? {} : (JSON.parse(text) as Record<string, unknown>);
+  const json = request.headers["content-type"] === "application/json";
+  return text === "" || !json ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
 export function fakeHub(): Plugin {

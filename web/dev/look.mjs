@@ -18,9 +18,9 @@ const FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-b
 const FAKES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--auto-select-desktop-capture-source=Entire screen"];
 let failed = 0;
 
-async function look(page, name) {
+async function look(page, name, whole = false) {
   await page.waitForTimeout(400); // let transitions end: this is a picture, not a test
-  await page.screenshot({ path: join(folder, `${name}.png`) });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: whole });
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
   for (const { id, impact, nodes, help } of violations) {
@@ -52,6 +52,9 @@ async function walk(page, tag) {
   await page.getByRole("tab", { name: "Past" }).click();
   await page.getByText("Kick-off").waitFor();
   await shot("5-past");
+  await page.goto(`${base}/account`);
+  await page.getByText("Ada's laptop").waitFor();
+  await look(page, `5-account-${tag}`, true);
   await page.goto(`${base}/nothing/here`);
   await page.getByRole("heading").waitFor();
   await shot("6-not-found");

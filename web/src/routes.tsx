@@ -11,6 +11,8 @@ export const routes: RouteObject[] = [
     children: [
       { path: "/", lazy: async () => ({ Component: (await import("./home/HomePage.tsx")).HomePage }) },
       { path: "/sign-in", lazy: async () => ({ Component: (await import("./signin/SignInPage.tsx")).SignInPage }) },
+      { path: "/account", lazy: async () => ({ Component: (await import("./account/AccountPage.tsx")).AccountPage }) },
+      { path: "/p/:handle", lazy: async () => ({ Component: (await import("./home/PersonalLinkPage.tsx")).PersonalLinkPage }) },
       { path: "/m/:code/minutes", lazy: async () => ({ Component: (await import("./home/MinutesPage.tsx")).MinutesPage }) },
       { path: "/m/:code/attendance", lazy: async () => ({ Component: (await import("./home/AttendancePage.tsx")).AttendancePage }) },
       { path: "*", lazy: async () => ({ Component: (await import("./ui/NotFound.tsx")).NotFound }) },

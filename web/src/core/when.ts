@@ -22,3 +22,13 @@ export function timeOfDay(at: string, language: string, zone?: string): string {
     ...(zone === undefined ? {} : { timeZone: zone }),
   }).format(new Date(at));
 }
+
+/** "23 Nov 2026". */
+export function day(at: string, language: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(new Date(at));
+}
+
+/** "23 Nov 2026, 14:03". */
+export function moment(at: string, language: string): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
+}

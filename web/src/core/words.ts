@@ -16,6 +16,11 @@ export const PROBLEM_KINDS = [
   "forbidden",
   "bad-request",
   "origin",
+  "passkey-refused",
+  "too-many-passkeys",
+  "passkey-known",
+  "no-picture",
+  "too-large",
 ] as const;
 export type ProblemKind = (typeof PROBLEM_KINDS)[number] | "unexpected";
 

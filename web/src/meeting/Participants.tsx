@@ -1,16 +1,16 @@
 import { useIsMuted, useIsSpeaking, useParticipantAttributes, useParticipants } from "@livekit/components-react";
-import { Avatar, Badge, Group, Stack, Text, VisuallyHidden } from "@mantine/core";
+import { Badge, Group, Stack, Text, VisuallyHidden } from "@mantine/core";
 import { IconHandStop, IconMicrophone, IconMicrophoneOff, IconVideo, IconVideoOff, IconVolume } from "@tabler/icons-react";
 import { RoomEvent, Track, type Participant } from "livekit-client";
 import { useTranslation } from "react-i18next";
 import { byHand, handOf } from "../core/hands.ts";
-import { initials } from "../core/people.ts";
 import { roleOf } from "../core/roles.ts";
 import type { LiveMeeting } from "../room/enter.ts";
 import { CopyLink } from "../ui/CopyLink.tsx";
 import { DoorList } from "./DoorList.tsx";
 import { HostTools } from "./HostTools.tsx";
 import { PersonMenu } from "./PersonMenu.tsx";
+import { PersonAvatar } from "../ui/PersonAvatar.tsx";
 import classes from "./call.module.css";
 
 /** The list is sorted by hands: a change of attributes counts, who speaks does not. */
@@ -58,15 +58,18 @@ function Person({ live, participant }: { live: LiveMeeting; participant: Partici
   return (
     <Group component="li" wrap="nowrap" justify="space-between" data-participant-identity={participant.identity} data-speaking={speaking}>
       <Group wrap="nowrap" gap="sm" style={{ minWidth: 0 }}>
-        <Avatar size="sm" color="blue" aria-hidden>
-          {initials(name)}
-        </Avatar>
+        <PersonAvatar name={name} picture={participant.attributes["picture"]} />
         <Text truncate>{participant.isLocal ? t("people.you", { name }) : name}</Text>
         {role === "participant" ? null : (
           <Badge variant="light" color={role === "guest" ? "gray" : "blue"} style={{ flex: "none" }}>
             {t(`role.${role}`)}
           </Badge>
         )}
+        {role === "guest" ? (
+          <Badge variant="light" color="orange" style={{ flex: "none" }} title={t("people.unverifiedWhy")}>
+            {t("people.unverified")}
+          </Badge>
+        ) : null}
       </Group>
       <Group wrap="nowrap" gap={6}>
         {hand ? <IconHandStop size={18} aria-hidden color="var(--mantine-color-yellow-6)" /> : null}

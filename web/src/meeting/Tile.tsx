@@ -34,9 +34,10 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
   const name = participant.name || participant.identity;
   const shown = participant.isLocal ? t("people.you", { name }) : name;
   const label = screen ? t("call.screenOf", { name: shown }) : shown;
+  const unverified = participant.attributes["role"] === "guest" ? t("people.unverified") : "";
   const hand = (useParticipantAttribute("hand", { participant }) ?? "") !== "" && !screen;
   const marks = [hand ? t("people.hand") : "", spotlight ? t("people.spotlight") : ""];
-  const state = [label, ...marks, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
+  const state = [label, unverified, ...marks, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
   const mirrored = participant.isLocal && !screen;
   return (
     <div
@@ -57,7 +58,7 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
       ) : (
         <div className={classes["noPicture"]} aria-hidden>
           <div className={classes["initials"]} style={{ background: `hsl(${hueOf(participant.identity)} 45% 38%)` }}>
-            {initials(name)}
+            {participant.attributes["picture"] ? <img src={participant.attributes["picture"]} alt="" /> : initials(name)}
           </div>
         </div>
       )}
@@ -66,6 +67,7 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
         {hand ? <IconHandStop size={15} color="var(--mantine-color-yellow-4)" /> : null}
         {silent && !screen ? <IconMicrophoneOff size={15} /> : null}
         <span>{label}</span>
+        {unverified ? <span className={classes["unverified"]}>{unverified}</span> : null}
       </div>
       <ActionIcon
         className={classes["pin"] ?? ""}

@@ -32,7 +32,7 @@ export function EmailForm({ onSent, demo }: { onSent: (email: string) => void; d
           label={t("signIn.email")}
           type="email"
           name="email"
-          autoComplete="email"
+          autoComplete="username webauthn"
           inputMode="email"
           autoFocus
           size="md"

@@ -64,4 +64,13 @@ describe("signing in", () => {
     await askForCode({ requestCode: () => Promise.reject(Problem.unreachable()) });
     expect(await screen.findByRole("alert")).toHaveTextContent("cannot be reached");
   });
+
+  test("offers the single sign-on alone where there is nothing else, and says why it sent somebody back", async () => {
+    const only: Me = { ...nobody, server: { ...server, sign_in_methods: ["oidc"], oidc_name: "Example SSO" } };
+    show(<SignInPage />, { me: async () => only }, "/sign-in?next=%2Fm%2Fabc&problem=email-unverified");
+    expect(await screen.findByRole("link", { name: "Sign in with Example SSO" })).toHaveAttribute("href", "/api/v1/sign-in/oidc?next=%2Fm%2Fabc");
+    expect(screen.getByRole("alert")).toHaveTextContent("has not been confirmed there yet");
+    expect(screen.queryByLabelText("E-mail address")).toBeNull();
+    await accessible();
+  });
 });

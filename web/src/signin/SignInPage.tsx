@@ -1,16 +1,17 @@
-import { Paper, Stack } from "@mantine/core";
+import { Paper, Stack, Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useNavigate, useSearchParams } from "react-router";
-import type { Me } from "../core/api/types.ts";
+import type { Me, Person } from "../core/api/types.ts";
 import { safeNext } from "../core/code.ts";
 import { ME, useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
 import { CodeForm } from "./CodeForm.tsx";
 import { EmailForm } from "./EmailForm.tsx";
+import { OtherWays, SingleSignOnProblem, useSuggestedPasskeys } from "./OtherWays.tsx";
 
-/** Two steps on one page: an address, then the code that was sent there. */
+/** Two steps on one page: an address, then the code that was sent there. Beside it, what else the server offers. */
 export function SignInPage() {
   const { t } = useTranslation();
   usePageTitle(t("signIn.title"));
@@ -20,24 +21,31 @@ export function SignInPage() {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const me = useMe();
+  const server = me.data?.server;
+  const byCode = server?.sign_in_methods.includes("code") ?? true;
+
+  function signedIn(person: Person): void {
+    queries.setQueryData<Me>(ME, (old) => (old ? { ...old, person } : old));
+    void queries.invalidateQueries({ queryKey: ME });
+    void navigate(next, { replace: true });
+  }
+
+  useSuggestedPasskeys(server?.sign_in_methods.includes("passkey") ?? false, signedIn);
   if (me.data?.person) return <Navigate to={next} replace />;
   return (
     <Stack align="center" pt={{ base: "md", sm: "12vh" }}>
       <Paper withBorder shadow="sm" p="xl" w="100%" maw={420}>
-        {email === null ? (
-          <EmailForm onSent={setEmail} demo={me.data?.server.demo ?? false} />
-        ) : (
-          <CodeForm
-            email={email}
-            demo={me.data?.server.demo ?? false}
-            onBack={() => setEmail(null)}
-            onSignedIn={(person) => {
-              queries.setQueryData<Me>(ME, (old) => (old ? { ...old, person } : old));
-              void queries.invalidateQueries({ queryKey: ME });
-              void navigate(next, { replace: true });
-            }}
-          />
-        )}
+        <Stack>
+          <SingleSignOnProblem reason={search.get("problem")} name={server?.oidc_name ?? ""} />
+          {byCode ? null : (
+            <Title order={1} size="h2">
+              {t("signIn.title")}
+            </Title>
+          )}
+          {byCode && email === null ? <EmailForm onSent={setEmail} demo={server?.demo ?? false} /> : null}
+          {email === null ? null : <CodeForm email={email} demo={server?.demo ?? false} onBack={() => setEmail(null)} onSignedIn={signedIn} />}
+          {server !== undefined && email === null ? <OtherWays server={server} next={next} onSignedIn={signedIn} /> : null}
+        </Stack>
       </Paper>
     </Stack>
   );

@@ -1,11 +1,13 @@
 /** The frame of every page but the meeting: name, language, the person's menu. */
 import { Anchor, AppShell, Button, Container, Group, Menu, Text } from "@mantine/core";
-import { IconLanguage, IconLogout, IconMail, IconUser } from "@tabler/icons-react";
+import { IconLanguage, IconLogout, IconMail, IconUser, IconUserCog } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useNavigate } from "react-router";
+import type { Person } from "../core/api/types.ts";
 import { useHub } from "../hub.ts";
 import { chooseLanguage, LANGUAGES, type Language } from "../i18n/index.ts";
+import { PersonAvatar } from "./PersonAvatar.tsx";
 import { ME, useMe } from "./useMe.ts";
 
 export function Frame() {
@@ -27,7 +29,7 @@ export function Frame() {
             </Anchor>
             <Group gap="xs" wrap="nowrap">
               <LanguageMenu />
-              {me.data?.person ? <PersonMenu name={me.data.person.name} email={me.data.person.email} /> : null}
+              {me.data?.person ? <PersonMenu person={me.data.person} /> : null}
             </Group>
           </Group>
         </Container>
@@ -66,7 +68,8 @@ function LanguageMenu() {
   );
 }
 
-function PersonMenu({ name, email }: { name: string; email: string }) {
+function PersonMenu({ person }: { person: Person }) {
+  const { name, email } = person;
   const { t } = useTranslation();
   const hub = useHub();
   const queries = useQueryClient();
@@ -83,7 +86,7 @@ function PersonMenu({ name, email }: { name: string; email: string }) {
     <Menu position="bottom-end">
       <Menu.Target>
         <Button variant="subtle" color="gray" px="xs" aria-label={t("app.account", { name: name || email })}>
-          <IconUser size={20} aria-hidden />
+          {person.picture === null ? <IconUser size={20} aria-hidden /> : <PersonAvatar name="" picture={person.picture} />}
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
@@ -96,6 +99,9 @@ function PersonMenu({ name, email }: { name: string; email: string }) {
           </Menu.Label>
         ) : null}
         <Menu.Divider />
+        <Menu.Item component={Link} to="/account" leftSection={<IconUserCog size={16} aria-hidden />}>
+          {t("account.open")}
+        </Menu.Item>
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => signOut.mutate()}>
           {t("app.signOut")}
         </Menu.Item>

@@ -270,6 +270,8 @@ def attributes_of(place: Place) -> dict[str, str]:
     attributes = {"role": place.role.value, "subject": place.subject_id}
     if place.hand_raised_at is not None:
         attributes[HAND] = hand_value(place.hand_raised_at)
+    if place.picture is not None:
+        attributes["picture"] = place.picture
     return attributes
 
 

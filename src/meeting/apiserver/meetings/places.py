@@ -39,6 +39,8 @@ class Place:
     #: Until when they come back in without knocking.
     passes_until: datetime | None = None
     hand_raised_at: datetime | None = None
+    #: The path of their picture.
+    picture: str | None = None
 
     @property
     def leads(self) -> bool:
@@ -93,6 +95,7 @@ def place_of(transaction: Connection, of: Meeting, caller: Caller, state: RoomSt
         removed=removed,
         passes_until=row.passes_until if row is not None else None,
         hand_raised_at=row.hand_raised_at if row is not None else None,
+        picture=caller.person.picture if caller.person is not None else None,
     )
 
 

@@ -1,6 +1,7 @@
 /** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
 import { Problem, problemOf } from "./problem.ts";
-import type { AppointedRole, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingFront, Person, RoomChanges, ScheduleRequest } from "./types.ts";
+import type { Json } from "../passkey.ts";
+import type { AppointedRole, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingFront, Passkey, Person, RoomChanges, ScheduleRequest, Session } from "./types.ts";
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
@@ -9,7 +10,20 @@ export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
 export interface Hub {
   me(): Promise<Me>;
-  changeMe(change: Partial<Pick<Person, "name" | "zone" | "language">>): Promise<Person>;
+  changeMe(change: Partial<Pick<Person, "name" | "zone" | "language">> & { handle?: string }): Promise<Person>;
+  putPicture(picture: Blob): Promise<Person>;
+  deletePicture(): Promise<Person>;
+  personalLink(handle: string): Promise<{ code: string; name: string }>;
+  sessions(): Promise<Session[]>;
+  endSession(id: string): Promise<void>;
+  endOtherSessions(): Promise<void>;
+  passkeys(): Promise<Passkey[]>;
+  passkeyOptions(): Promise<Json>;
+  addPasskey(name: string, credential: Json): Promise<Passkey>;
+  renamePasskey(id: string, name: string): Promise<Passkey>;
+  deletePasskey(id: string): Promise<void>;
+  passkeyChallenge(): Promise<Json>;
+  signInWithPasskey(credential: Json): Promise<{ person: Person }>;
   requestCode(email: string): Promise<{ expires_in: number }>;
   signIn(email: string, code: string): Promise<{ person: Person }>;
   signOut(): Promise<void>;
@@ -42,13 +56,14 @@ export interface Hub {
 export function createHub(send: Fetch): Hub {
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     let response: Response;
+    const raw = body instanceof Blob;
     try {
       response = await send(path, {
         method,
         credentials: "same-origin",
-        headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
+        headers: { Accept: "application/json", ...(body === undefined ? {} : { "Content-Type": raw ? "application/octet-stream" : "application/json" }) },
         signal: AbortSignal.timeout(DEADLINE),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
       });
     } catch {
       throw Problem.unreachable();
@@ -66,6 +81,19 @@ export function createHub(send: Fetch): Hub {
   return {
     me: () => call("GET", "/api/v1/me"),
     changeMe: (change) => call("PATCH", "/api/v1/me", change),
+    putPicture: (picture) => call("PUT", "/api/v1/me/picture", picture),
+    deletePicture: () => call("DELETE", "/api/v1/me/picture"),
+    personalLink: (handle) => call("GET", `/api/v1/personal-links/${encodeURIComponent(handle)}`),
+    sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/v1/me/sessions")).sessions,
+    endSession: (id) => call("DELETE", `/api/v1/me/sessions/${id}`),
+    endOtherSessions: () => call("DELETE", "/api/v1/me/sessions"),
+    passkeys: async () => (await call<{ passkeys: Passkey[] }>("GET", "/api/v1/me/passkeys")).passkeys,
+    passkeyOptions: async () => (await call<{ options: Json }>("POST", "/api/v1/me/passkeys/options")).options,
+    addPasskey: (name, credential) => call("POST", "/api/v1/me/passkeys", { name, credential }),
+    renamePasskey: (id, name) => call("PATCH", `/api/v1/me/passkeys/${id}`, { name }),
+    deletePasskey: (id) => call("DELETE", `/api/v1/me/passkeys/${id}`),
+    passkeyChallenge: async () => (await call<{ options: Json }>("POST", "/api/v1/sign-in/passkey/options")).options,
+    signInWithPasskey: (credential) => call("POST", "/api/v1/sign-in/passkey", { credential }),
     requestCode: (email) => call("POST", "/api/v1/sign-in/codes", { email }),
     signIn: (email, code) => call("POST", "/api/v1/sign-in", { email, code }),
     signOut: () => call("POST", "/api/v1/sign-out"),

@@ -8,6 +8,8 @@ type Schemas = components["schemas"];
 
 export type Me = Schemas["MeAnswer"];
 export type Person = Schemas["PersonAnswer"];
+export type Session = Schemas["SessionAnswer"];
+export type Passkey = Schemas["PasskeyAnswer"];
 /** What anyone who holds the link may know. */
 export type MeetingFront = Schemas["MeetingFace"];
 /** What its owner and those invited know. */
