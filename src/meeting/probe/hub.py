@@ -61,6 +61,8 @@ async def take_a_place(agent: IAgent, reactor: IReactorTime, link: str, name: st
                 return Place(url=str(answer["url"]), token=str(answer["token"]), identity=str(answer["identity"]))
             except KeyError as missing:
                 raise CannotJoin(f"the hub's answer has no {missing}; is it another version?") from None
+        if status == 202:  # it has no cookie to be known by again, and would stand there once more with each question
+            raise CannotJoin("the meeting has a lobby, a lock or a passcode: switch them off while the probe is inside")
         if status != 503 or reactor.seconds() + wait > give_up:
             raise CannotJoin(f"the hub answered {status}: {answer.get('detail') or answer.get('title')}")
         await deferLater(reactor, wait)

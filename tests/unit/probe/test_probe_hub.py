@@ -97,6 +97,11 @@ def test_please_wait_is_asked_again_when_the_hub_says() -> None:
     assert len(devices) == 1, "one and the same participant asks again"
 
 
+def test_it_does_not_wait_in_a_lobby() -> None:
+    visit = Visit((202, {"Retry-After": "2"}, {"state": "waiting", "reason": "lobby"}))
+    assert visit.refusal().startswith("the meeting has a lobby")
+
+
 def test_patience_ends() -> None:
     visit = Visit(*[(503, {"Retry-After": "20"}, {"title": "Please wait a moment."})] * 2)
     visit.wait(20)
