@@ -233,13 +233,13 @@ class Plan:
     seed: int
     provisioner: str = "libcloud"
     days: int = 365
-    scheduled: float = 6.0
+    scheduled: float = 9.0
     """Scheduled meetings made in a day, and instant ones opened."""
-    instant: float = 4.0
+    instant: float = 6.0
     spares: int = 1
     crash_rate: float = 0.004
-    scheduled_machines: int = 30
-    instant_machines: int = 20
+    scheduled_machines: int = 5
+    instant_machines: int = 8
 
 
 class Year:
@@ -369,9 +369,9 @@ class Year:
         """Someone was promised an address."""
         self._windows.append((begin, end, address, who))
 
-    def released(self, address: str, who: str) -> None:
+    def released(self, who: str) -> None:
         """And has given it back."""
-        self._windows = [each for each in self._windows if (each[2], each[3]) != (address, who)]
+        self._windows = [each for each in self._windows if each[3] != who]
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -439,6 +439,7 @@ class _Scheduled:
             self.promised = answer.json["sfu"]
             held_from = max(self.begin - BEFORE, int(self.world.now))
             self.ahead = self.begin - BEFORE > self.world.now
+            self.year.released(self.email)  # elsewhere, when its machine did not come
             self.year.held(held_from, self.end + AFTER, self.promised, self.email)
             return
         if answer is not None:
@@ -451,8 +452,7 @@ class _Scheduled:
             self.world.at(self.world.now + 5, self.move)
             return
         self.world.counts["given back"] += 1
-        if self.promised:
-            self.year.released(self.promised, self.email)
+        self.year.released(self.email)
         self.over = True
         if self.world.random.random() < 0.5:
             later = self.world.random.choice([HOUR, DAY])
@@ -475,7 +475,7 @@ class _Scheduled:
         vm.people.add(self.email)
         self.world.counts["scheduled meetings held"] += 1
         overtime = self.world.random.choice([-5, 0, 5, 30]) * MINUTE
-        if self.world.random.random() < 0.02:
+        if self.world.random.random() < 0.05:
             overtime = AFTER + HOUR
         self.world.at(self.end + overtime, lambda: vm.people.discard(self.email))
 

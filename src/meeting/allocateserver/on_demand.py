@@ -97,12 +97,14 @@ class OnDemand:
     def book(self, email: str, begin: int, end: int, now: int) -> Booking | Refusal:
         """An address for a scheduled meeting; the same question gets the same answer."""
         self._forget_what_is_over(now)
+        span = self._window(begin, end)
         known = self.bookings.get((email, begin, end))
         if known is not None:
-            return known
+            better = self._ready_instead(known.sfu) if span[0] <= now else []
+            better = [address for address in better if not self._is_taken(address, span)]
+            return self._keep(replace(known, sfu=better[0])) if better else known
         if len(self.bookings) >= self._most_bookings:
             return Refusal("Too many meetings are booked.", 60)
-        span = self._window(begin, end)
         free = [address for address in self.group.addresses if not self._is_taken(address, span)]
         if not free:
             return Refusal(f"All {len(self.group.addresses)} machines for scheduled meetings are booked then.", 60)
@@ -118,10 +120,7 @@ class OnDemand:
         if dear is not None and not (near and self.is_ready(chosen)):
             self._say("error", dear, now)
             return Refusal(dear, 60)
-        booking = Booking(email, begin, end, chosen)
-        self.bookings[email, begin, end] = booking
-        self._changes.append(booking)
-        return booking
+        return self._keep(Booking(email, begin, end, chosen))
 
     def release(self, email: str, begin: int, end: int) -> bool:
         """A scheduled meeting does not need its address any more; says whether it had one."""
@@ -146,7 +145,10 @@ class OnDemand:
                 self._say("error", dear, now)
                 return Refusal(dear, 60)
             known = Sharer(email, chosen, now)
-        self._touch(replace(known, asked_at=now), now, always=email not in self.sharers)
+        held = {sharer.sfu for sharer in self.sharers.values()}
+        better = [address for address in self._ready_instead(known.sfu) if address not in held]
+        moved = replace(known, sfu=better[0] if better else known.sfu, asked_at=now)
+        self._touch(moved, now, always=self.sharers.get(email, moved).sfu != moved.sfu or email not in self.sharers)
         return self.sharers[email]
 
     def is_ready(self, address: str) -> bool:
@@ -326,6 +328,17 @@ class OnDemand:
     def _is_ending(self, address: str) -> bool:
         machine = self.machines.get(address)
         return machine is not None and machine.state == "ending"
+
+    def _ready_instead(self, address: str) -> list[str]:
+        """Machines that are ready and empty, if the one at this address is not ready: nobody waits while there are."""
+        if self.is_ready(address):
+            return []
+        return [each for each in self.group.addresses if self.is_ready(each) and self._is_vacant(each)]
+
+    def _keep(self, booking: Booking) -> Booking:
+        self.bookings[booking.email, booking.begin, booking.end] = booking
+        self._changes.append(booking)
+        return booking
 
     def _is_vacant(self, address: str) -> bool:
         """Whether nobody can be there: not even those whose meeting is over, and who have not left."""

@@ -160,6 +160,28 @@ def test_a_spare_is_taken_at_once_and_another_one_made() -> None:
     assert len(planned.addresses) == 1, "back to one"
 
 
+@pytest.mark.parametrize("use", ["scheduled", "instant"])
+def test_who_waits_for_a_machine_that_does_not_come_is_given_another_one_that_is_ready(use: Use) -> None:
+    planned = Planned(Group(use, ("1.x:443", "2.x:443"), spares=1))
+
+    def ask() -> Any:
+        kind = planned.kind(use)
+        asked = kind.share("ada", planned.now) if use == "instant" else kind.book("ada", NOON, NOON + HOUR, planned.now)
+        assert not isinstance(asked, Refusal)
+        return asked.sfu
+
+    first = ask()
+    planned.turn()
+    assert ask() == first and len(planned.made) == 2, "its own, and a spare"
+    (spare,) = set(planned.addresses) - {first}
+    planned.made = {key: each for key, each in planned.made.items() if each.address == spare}
+    planned.look()
+    planned.turn()
+    planned.look()
+    assert ask() == spare and planned.kind(use).is_ready(spare)
+    assert ask() == spare
+
+
 def test_spares_are_no_more_than_there_are_addresses() -> None:
     planned = Planned(Group("instant", INSTANT.addresses, spares=2))
     planned.share("ada")

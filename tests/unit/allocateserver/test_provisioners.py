@@ -120,12 +120,15 @@ class SteppedClock(Clock):
             self.advance(step)
 
 
-def local(tmp_path: Path, clock: Clock, *, stubborn: bool = False) -> LocalProvisioner:
+def local(
+    tmp_path: Path, clock: Clock, *, stubborn: bool = False, processes: RealProcesses | None = None
+) -> LocalProvisioner:
     script = tmp_path / "pretends.py"
     script.write_text(PRETENDS.format(stubborn=stubborn))
     command = [sys.executable, str(script)]
     place = tmp_path / "machines"
-    return LocalProvisioner(place, command, SECRET, HUB, {"mediaPort": "{port}"}, RealProcesses(), IReactorTime(clock))
+    further = {"mediaPort": "{port}"}
+    return LocalProvisioner(place, command, SECRET, HUB, further, processes or RealProcesses(), IReactorTime(clock))
 
 
 def test_a_process_is_found_again_by_whoever_comes_after_us(tmp_path: Path) -> None:
@@ -134,6 +137,8 @@ def test_a_process_is_found_again_by_whoever_comes_after_us(tmp_path: Path) -> N
     assert done(before.list()) == []
     assert done(before.create(ORDER)) == NAME
     assert done(before.create(ORDER)) == NAME, "made twice is made once"
+    log = tmp_path / "machines" / NAME / "log"
+    clock.wait(lambda: log.read_text() == "started\n", step=0)
     after = local(tmp_path, clock)
     assert done(after.list()) == [THIS]
     place = tmp_path / "machines"
@@ -161,9 +166,10 @@ def test_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
 
 def test_a_process_that_ended_by_itself_is_cleared_away(tmp_path: Path) -> None:
     clock = SteppedClock()
-    provisioner = local(tmp_path, clock)
+    processes = RealProcesses()
+    provisioner = local(tmp_path, clock, processes=processes)
     done(provisioner.create(ORDER))
-    RealProcesses().end(str(tmp_path / "machines" / NAME / "sfuserver.toml"), kill=True)
+    processes.end(str(tmp_path / "machines" / NAME / "sfuserver.toml"), kill=True)
     clock.wait(lambda: done(provisioner.list()) == [])
     assert not (tmp_path / "machines" / NAME).exists()
 

@@ -11,8 +11,8 @@ from tests.support.year import Plan, Year
 def test_weeks_with_crashes_leave_no_overlap_no_leak_and_nobody_waiting_in_vain(
     tmp_path: Path, provisioner: str
 ) -> None:
-    year = Year(Plan(2027, provisioner, days=12, crash_rate=0.02), tmp_path)
+    year = Year(Plan(2027, provisioner, days=6, crash_rate=0.02), tmp_path)
     assert "pre-created" in year.run()
     assert year.world.troubles == []
     counts = year.world.counts
-    assert counts["crashes"] > 20 and counts["scheduled meetings held"] > 20 and counts["instant meetings held"] > 10
+    assert counts["crashes"] > 10 and counts["scheduled meetings held"] > 10 and counts["instant meetings held"] > 5

@@ -136,7 +136,8 @@ class RealProcesses:
     def command_lines(self) -> Mapping[int, Sequence[str]]:
         """Of all; one that has ended and was ours is let go."""
         self._children = [child for child in self._children if child.poll() is None]
-        lines: dict[int, Sequence[str]] = {}
+        # One of ours that has only just begun shows no command line yet.
+        lines: dict[int, Sequence[str]] = {child.pid: _arguments(child) for child in self._children}
         for entry in Path("/proc").iterdir():
             if entry.name.isdecimal():
                 line = _command_line(int(entry.name))
@@ -154,12 +155,16 @@ class RealProcesses:
             except OSError:
                 continue  # it has ended
             try:
-                if argument in _command_line(pid):
+                if argument in _command_line(pid) or any(child.pid == pid for child in self._children):
                     signal.pidfd_send_signal(handle, signal.SIGKILL if kill else signal.SIGTERM)
             except ProcessLookupError:
                 pass
             finally:
                 os.close(handle)
+
+
+def _arguments(child: subprocess.Popen[bytes]) -> Sequence[str]:
+    return [str(each) for each in child.args] if isinstance(child.args, list) else []
 
 
 def _command_line(pid: int) -> Sequence[str]:
