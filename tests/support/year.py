@@ -421,6 +421,7 @@ class _Scheduled:
         self.promised = ""
         self.over = False
         self.ahead = False
+        self.asking = False
 
     def make(self) -> None:
         """What a hub does: asks, and asks again until it has a promise."""
@@ -444,7 +445,13 @@ class _Scheduled:
             return
         if answer is not None:
             self.year.told_to_wait("scheduled", answer)
-        self.world.at(self.world.now + (int(answer.headers["Retry-After"]) if answer else 5), self.ask)
+        if not self.asking:  # one at a time, whoever else asks meanwhile
+            self.asking = True
+            self.world.at(self.world.now + (int(answer.headers["Retry-After"]) if answer else 5), self.ask_again)
+
+    def ask_again(self) -> None:
+        self.asking = False
+        self.ask()
 
     def move(self) -> None:
         """Cancelled, or moved: what was promised is given back."""
@@ -467,7 +474,8 @@ class _Scheduled:
             if self.promised and self.ahead and self.world.now < self.begin + 1:
                 self.world.trouble(f"{self.promised} is not there at the begin of {self.email}")
             self.promised = ""
-            self.ask()
+            if not self.asking:
+                self.ask()
             self.world.at(self.world.now + 5, self.come)
             return
         if vm.people:
