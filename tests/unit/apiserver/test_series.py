@@ -76,7 +76,8 @@ def test_only_what_differs_of_one_meeting_is_changed(hub: Hub) -> None:
         ("Plans", "25T14"),
     ]
     assert titles(hub) == ["Changed", "Invitation"]
-    for wrong in ({"invitees": []}, {"recurrence": "FREQ=DAILY;COUNT=2"}, {"zone": "Europe/Berlin"}):
+    refused: list[dict[str, Any]] = [{"invitees": []}, {"recurrence": "FREQ=DAILY;COUNT=2"}, {"zone": "Europe/Berlin"}]
+    for wrong in refused:
         assert ada.patch(path, {**second, **wrong}).problem == "bad-request"
     assert ada.patch(path, {"scope": "this", "title": "x"}).problem == "bad-request"
     assert ada.patch(path, {**second, "occurrence": "2026-11-24T15:00:00Z", "title": "x"}).problem == "bad-request"

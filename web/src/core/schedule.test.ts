@@ -1,9 +1,19 @@
 import { describe, expect, test } from "vitest";
 import type { Meeting } from "./api/types.ts";
-import { complaints, draftOf, endsNextDay, instants, newDraft, requestOf, zones, type Draft } from "./schedule.ts";
+import { changeOf, complaints, draftOf, endsNextDay, instants, newDraft, requestOf, zones, type Draft } from "./schedule.ts";
 
 const NOW = Date.parse("2026-11-23T12:10:00Z");
-const good: Draft = { title: " Plan ", date: "2026-11-24", begin: "09:00", end: "10:00", zone: "Europe/Berlin", invitees: ["A@x.org, b@x.org"] };
+const good: Draft = { title: " Plan ", date: "2026-11-24", begin: "09:00", end: "10:00", zone: "Europe/Berlin", invitees: ["A@x.org, b@x.org"], repeat: "never", until: "", options: { passcode: "", guests: true, lobby: false, present: true, reminders: true } };
+
+const plan = {
+  title: "Plan",
+  begin_at: "2026-11-24T08:00:00Z",
+  end_at: "2026-11-24T09:00:00Z",
+  zone: "Europe/Berlin",
+  invitees: [{ email: "a@x.org" }],
+  options: { guests_allowed: true, passcode: null, lobby: false, presenters: "everyone", minutes_writers: "everyone", max_minutes: null, e2ee: false, reminders: true },
+  series: null,
+} as unknown as Meeting;
 
 describe("a new draft", () => {
   test("begins at the next half hour on the wall of its zone", () => {
@@ -14,7 +24,7 @@ describe("a new draft", () => {
 
 describe("a draft", () => {
   test("becomes instants of its zone, winter and summer", () => {
-    expect(requestOf(good)).toEqual({
+    expect(requestOf(good)).toMatchObject({
       title: "Plan",
       begin_at: "2026-11-24T08:00:00Z",
       end_at: "2026-11-24T09:00:00Z",
@@ -48,8 +58,23 @@ describe("a draft", () => {
   });
 
   test("of a meeting shows its wall-clock times", () => {
-    const meeting = { title: "Plan", begin_at: "2026-11-24T08:00:00Z", end_at: "2026-11-24T09:00:00Z", zone: "Europe/Berlin", invitees: [{ email: "a@x.org" }] };
-    expect(draftOf(meeting as Meeting)).toEqual({ ...good, title: "Plan", invitees: ["a@x.org"] });
+    expect(draftOf(plan)).toEqual({ ...good, title: "Plan", invitees: ["a@x.org"] });
+  });
+
+  test("of a series is of one meeting or of the first, and says which", () => {
+    const series = { title: "Plans", recurrence: "FREQ=DAILY;COUNT=9", begin_at: "2026-11-20T08:00:00Z", end_at: "2026-11-20T09:00:00Z" };
+    const one: Meeting = { ...plan, series, occurrence: "2026-11-24T08:00:00Z" };
+    expect(draftOf(one, "all")).toMatchObject({ title: "Plans", date: "2026-11-20", repeat: "kept" });
+    expect(changeOf(one, draftOf(one, "this"), "this")).toEqual({
+      title: "Plan",
+      begin_at: "2026-11-24T08:00:00Z",
+      end_at: "2026-11-24T09:00:00Z",
+      scope: "this",
+      occurrence: "2026-11-24T08:00:00Z",
+    });
+    const all = changeOf(one, draftOf(one, "all"), "all");
+    expect(all).toMatchObject({ scope: "all", begin_at: "2026-11-20T08:00:00Z" });
+    expect(all).not.toHaveProperty("recurrence");
   });
 });
 

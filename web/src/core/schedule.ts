@@ -4,7 +4,8 @@
  */
 import { Temporal } from "temporal-polyfill";
 import { parseAddresses } from "./addresses.ts";
-import type { Meeting, ScheduleRequest } from "./api/types.ts";
+import type { Meeting, MeetingChange, ScheduleRequest, Scope } from "./api/types.ts";
+import { ruleOf, type Repeat } from "./repeat.ts";
 
 export interface Draft {
   title: string;
@@ -17,11 +18,17 @@ export interface Draft {
   zone: string;
   /** As typed; each entry may hold several addresses. */
   invitees: string[];
+  repeat: Repeat;
+  /** 2027-02-24: the last day on which a meeting of the series may be. */
+  until: string;
+  options: { passcode: string; guests: boolean; lobby: boolean; present: boolean; reminders: boolean };
 }
 
+const USUAL: Draft["options"] = { passcode: "", guests: true, lobby: false, present: true, reminders: true };
+
 export const LONGEST_TITLE = 200;
-export type Complaint = "titleMissing" | "titleLong" | "dateMissing" | "timeMissing" | "past" | "address";
-export type Complaints = Partial<Record<"title" | "date" | "begin" | "end" | "invitees", Complaint>>;
+export type Complaint = "titleMissing" | "titleLong" | "dateMissing" | "timeMissing" | "past" | "address" | "passcodeWrong" | "untilMissing";
+export type Complaints = Partial<Record<"title" | "date" | "begin" | "end" | "invitees" | "until" | "passcode", Complaint>>;
 
 function wallClock(date: string, time: string): Temporal.PlainDateTime | null {
   try {
@@ -44,19 +51,33 @@ export function newDraft(now: number, zone: string): Draft {
     end: clock(begin.add({ minutes: 30 })),
     zone,
     invitees: [],
+    repeat: "never",
+    until: "",
+    options: USUAL,
   };
 }
 
-export function draftOf(meeting: Meeting): Draft {
+/** What a meeting is now; of a series: the one meant, or for `all` the first. */
+export function draftOf(meeting: Meeting, scope: Scope = "this"): Draft {
+  const whole = scope === "all" ? meeting.series : null;
   const at = (time: string | null) => Temporal.Instant.from(time ?? meeting.created_at).toZonedDateTimeISO(meeting.zone);
-  const begin = at(meeting.begin_at);
+  const begin = at(whole?.begin_at ?? meeting.begin_at);
   return {
-    title: meeting.title,
+    title: whole?.title ?? meeting.title,
     date: begin.toPlainDate().toString(),
     begin: clock(begin),
-    end: clock(at(meeting.end_at)),
+    end: clock(at(whole?.end_at ?? meeting.end_at)),
     zone: meeting.zone,
     invitees: (meeting.invitees ?? []).map((invitee) => invitee.email),
+    repeat: meeting.series === null ? "never" : "kept",
+    until: "",
+    options: {
+      passcode: meeting.options.passcode ?? "",
+      guests: meeting.options.guests_allowed,
+      lobby: meeting.options.lobby,
+      present: meeting.options.presenters === "everyone",
+      reminders: meeting.options.reminders,
+    },
   };
 }
 
@@ -89,7 +110,10 @@ export function complaints(draft: Draft, now: number): Complaints {
   if (draft.begin === "") found.begin = "timeMissing";
   if (draft.end === "") found.end = "timeMissing";
   const times = instants(draft);
-  if (times !== null && Date.parse(times.endAt) <= now) found.end = "past";
+  // A series may have begun long ago.
+  if (times !== null && Date.parse(times.endAt) <= now && draft.repeat !== "kept") found.end = "past";
+  if (draft.repeat !== "never" && draft.repeat !== "kept" && draft.until < draft.date) found.until = "untilMissing";
+  if (!/^([A-Za-z0-9]{4,32})?$/.test(draft.options.passcode.trim())) found.passcode = "passcodeWrong";
   if (badAddresses(draft).length > 0) found.invitees = "address";
   return found;
 }
@@ -108,7 +132,25 @@ export function requestOf(draft: Draft): ScheduleRequest {
     end_at: times.endAt,
     zone: draft.zone,
     invitees: parseAddresses(draft.invitees.join("\n")).good,
+    ...(draft.repeat === "kept" ? {} : { recurrence: ruleOf(draft.repeat, draft.date, draft.until) }),
+    options: {
+      passcode: draft.options.passcode.trim(),
+      guests_allowed: draft.options.guests,
+      lobby: draft.options.lobby,
+      presenters: draft.options.present ? "everyone" : "hosts",
+      reminders: draft.options.reminders,
+    },
   };
+}
+
+/** What to send for a change of `meeting`; only for a draft without complaints. */
+export function changeOf(meeting: Meeting, draft: Draft, scope: Scope): MeetingChange {
+  const request = requestOf(draft);
+  if (meeting.series === null || meeting.occurrence === null) return request;
+  if (scope === "all") return { ...request, scope };
+  const which = { scope, occurrence: meeting.occurrence };
+  if (scope === "following") return { ...request, ...which };
+  return { title: request.title, begin_at: request.begin_at, end_at: request.end_at, ...which };
 }
 
 export function browserZone(): string {

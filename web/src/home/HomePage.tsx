@@ -1,5 +1,5 @@
-import { Button, Group, Stack, Tabs, Title } from "@mantine/core";
-import { IconCalendarPlus, IconVideoPlus } from "@tabler/icons-react";
+import { ActionIcon, Button, Group, Stack, Tabs, Title } from "@mantine/core";
+import { IconCalendarCog, IconCalendarPlus, IconVideoPlus } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -10,6 +10,7 @@ import { Loading } from "../ui/Loading.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
+import { CalendarDialog } from "./CalendarDialog.tsx";
 import { MeetingList } from "./MeetingList.tsx";
 import { ScheduleDialog } from "./ScheduleDialog.tsx";
 
@@ -20,6 +21,7 @@ export function HomePage() {
   const hub = useHub();
   const navigate = useNavigate();
   const [editing, setEditing] = useState<Meeting | "new" | null>(null);
+  const [calendar, setCalendar] = useState(false);
   const open = useMutation({ mutationFn: () => hub.openInstant(), onSuccess: (meeting) => navigate(`/m/${meeting.code}`) });
   if (me.isPending) return <Loading />;
   if (me.isError) return <ProblemAlert error={me.error} />;
@@ -35,6 +37,9 @@ export function HomePage() {
           <Button variant="default" leftSection={<IconCalendarPlus size={20} aria-hidden />} onClick={() => setEditing("new")}>
             {t("home.schedule")}
           </Button>
+          <ActionIcon variant="default" size="lg" aria-label={t("calendar.title")} onClick={() => setCalendar(true)}>
+            <IconCalendarCog size={20} aria-hidden />
+          </ActionIcon>
         </Group>
       </Group>
       <ProblemAlert error={open.error} />
@@ -50,6 +55,7 @@ export function HomePage() {
           <MeetingList when="past" onEdit={setEditing} />
         </Tabs.Panel>
       </Tabs>
+      {calendar ? <CalendarDialog onClose={() => setCalendar(false)} /> : null}
       {editing === null ? null : <ScheduleDialog meeting={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
     </Stack>
   );

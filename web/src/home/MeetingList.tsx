@@ -21,7 +21,7 @@ export function MeetingList({ when, onEdit }: { when: "upcoming" | "past"; onEdi
       {meetings.data?.length ? (
         <Stack component="ul" gap="sm" p={0} m={0} style={{ listStyle: "none" }} aria-label={t(`home.${when}`)}>
           {meetings.data.map((meeting) => (
-            <MeetingRow key={meeting.code} meeting={meeting} past={when === "past"} onEdit={onEdit} />
+            <MeetingRow key={`${meeting.code} ${meeting.occurrence ?? ""}`} meeting={meeting} past={when === "past"} onEdit={onEdit} />
           ))}
         </Stack>
       ) : null}

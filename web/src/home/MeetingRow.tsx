@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Button, Group, Menu, Paper, Stack, Text } from "@mantine/core";
-import { IconDots, IconNotes, IconPencil, IconTrash } from "@tabler/icons-react";
+import { IconDots, IconNotes, IconPencil, IconRepeat, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
@@ -7,6 +7,7 @@ import type { Meeting } from "../core/api/types.ts";
 import { span } from "../core/when.ts";
 import { CopyLink } from "../ui/CopyLink.tsx";
 import { CancelDialog } from "./CancelDialog.tsx";
+import { Replies } from "./Replies.tsx";
 
 interface Props {
   meeting: Meeting;
@@ -27,6 +28,7 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
             <Text fw={600} truncate maw="100%">
               {title}
             </Text>
+            {meeting.series === null ? null : <IconRepeat size={16} role="img" aria-label={t("home.repeats")} />}
             {meeting.state === "running" ? <Badge color="teal.9">{t("home.running")}</Badge> : null}
             {meeting.state === "cancelled" ? <Badge color="gray" variant="outline" c="dimmed">{t("home.cancelled")}</Badge> : null}
           </Group>
@@ -34,6 +36,7 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
             {when}
             {meeting.is_owner ? null : ` · ${t("home.by", { name: meeting.owner.name })}`}
           </Text>
+          {past || meeting.kind === "instant" ? null : <Replies meeting={meeting} />}
         </Stack>
         <Group gap="xs">
           {past ? null : (
@@ -68,7 +71,7 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
           ) : null}
         </Group>
       </Group>
-      {cancelling ? <CancelDialog code={meeting.code} title={title} onClose={() => setCancelling(false)} /> : null}
+      {cancelling ? <CancelDialog meeting={meeting} title={title} onClose={() => setCancelling(false)} /> : null}
     </Paper>
   );
 }

@@ -1,11 +1,12 @@
-import { Button, Group, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Accordion, Button, Group, Select, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { Meeting } from "../core/api/types.ts";
+import type { Meeting, Scope } from "../core/api/types.ts";
 import {
   badAddresses,
   browserZone,
+  changeOf,
   complaints,
   draftOf,
   endsNextDay,
@@ -22,13 +23,18 @@ import { Dialog } from "../ui/Dialog.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { addressesOf, AddressField } from "./AddressField.tsx";
 import { MEETINGS } from "./MeetingList.tsx";
+import { OptionFields } from "./OptionFields.tsx";
+import { RepeatFields } from "./RepeatFields.tsx";
+import { ScopeField } from "./ScopeField.tsx";
 
 /** Schedules a meeting, or changes one that is. */
 export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; onClose: () => void }) {
   const { t, i18n } = useTranslation();
   const hub = useHub();
   const queries = useQueryClient();
-  const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone()) : draftOf(meeting)));
+  const recurs = meeting !== null && meeting.series !== null;
+  const [scope, setScope] = useState<Scope>("this");
+  const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone()) : draftOf(meeting, scope)));
   const [typed, setTyped] = useState("");
   const [found, setFound] = useState<Complaints>({});
   const change = (part: Partial<Draft>) => {
@@ -36,12 +42,13 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
     setFound((old) => Object.fromEntries(Object.entries(old).filter(([field]) => !(field in part))));
   };
   const save = useMutation({
-    mutationFn: (whole: Draft) => (meeting === null ? hub.schedule(requestOf(whole)) : hub.change(meeting.code, requestOf(whole))),
+    mutationFn: (whole: Draft) => (meeting === null ? hub.schedule(requestOf(whole)) : hub.change(meeting.code, changeOf(meeting, whole, scope))),
     onSuccess: async () => {
       await queries.invalidateQueries({ queryKey: [MEETINGS] });
       onClose();
     },
   });
+  const onlyThis = recurs && scope === "this";
   const times = instants(draft);
   const own = browserZone();
   const complaint = (field: keyof Complaints) => {
@@ -64,6 +71,15 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
         }}
       >
         <Stack>
+          {recurs ? (
+            <ScopeField
+              scope={scope}
+              onScope={(one) => {
+                setScope(one);
+                setDraft(draftOf(meeting, one));
+              }}
+            />
+          ) : null}
           <TextInput
             label={t("schedule.subject")}
             data-autofocus
@@ -103,6 +119,8 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
               miw={110}
             />
           </Group>
+          {onlyThis ? null : <RepeatFields draft={draft} recurs={recurs} error={complaint("until")} onChange={change} />}
+          {onlyThis ? null : (<>
           <Select
             label={t("schedule.zone")}
             data={zones(draft.zone)}
@@ -127,6 +145,15 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
             typed={typed}
             onTyped={setTyped}
           />
+          <Accordion variant="contained" chevronPosition="left" {...(found.passcode === undefined ? {} : { value: "options" })}>
+            <Accordion.Item value="options">
+              <Accordion.Control>{t("schedule.options")}</Accordion.Control>
+              <Accordion.Panel>
+                <OptionFields draft={draft} error={complaint("passcode")} onChange={(part) => { change(part); setFound(({ passcode: _gone, ...rest }) => rest); }} />
+              </Accordion.Panel>
+            </Accordion.Item>
+          </Accordion>
+          </>)}
           <ProblemAlert error={save.error} />
           <Text size="sm" c="dimmed">
             {t("schedule.mailed")}

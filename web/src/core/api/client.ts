@@ -1,7 +1,7 @@
 /** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
 import { Problem, problemOf } from "./problem.ts";
 import type { Json } from "../passkey.ts";
-import type { AppointedRole, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingFront, Passkey, Person, RoomChanges, ScheduleRequest, Session } from "./types.ts";
+import type { Answer, AppointedRole, AskedReply, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingChange, MeetingFront, MyCalendar, Passkey, Person, RoomChanges, ScheduleRequest, Scope, Session } from "./types.ts";
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
@@ -31,8 +31,16 @@ export interface Hub {
   meeting(code: string): Promise<Meeting | MeetingFront>;
   openInstant(): Promise<Meeting>;
   schedule(request: ScheduleRequest): Promise<Meeting>;
-  change(code: string, change: Partial<ScheduleRequest>): Promise<Meeting>;
-  cancel(code: string): Promise<void>;
+  change(code: string, change: MeetingChange): Promise<Meeting>;
+  cancel(code: string, which?: { scope: Scope; occurrence: string }): Promise<void>;
+  /** `occurrence` null: not of a series. */
+  reply(code: string, answer: Answer, occurrence: string | null): Promise<Meeting>;
+  lookAtReply(token: string): Promise<AskedReply>;
+  replyByLink(token: string, answer: Answer): Promise<AskedReply>;
+  calendar(): Promise<MyCalendar>;
+  remindMe(minutes: 5 | 10 | 15 | 30 | 60 | null): Promise<MyCalendar>;
+  renewFeed(): Promise<MyCalendar>;
+  revokeFeed(): Promise<void>;
   join(code: string, who: { device: string; name?: string; passcode?: string }): Promise<JoinAnswer | LobbyAnswer>;
   stopWaiting(code: string): Promise<void>;
   end(code: string): Promise<void>;
@@ -97,12 +105,19 @@ export function createHub(send: Fetch): Hub {
     requestCode: (email) => call("POST", "/api/v1/sign-in/codes", { email }),
     signIn: (email, code) => call("POST", "/api/v1/sign-in", { email, code }),
     signOut: () => call("POST", "/api/v1/sign-out"),
-    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/v1/meetings?when=${when}`)).meetings,
+    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/v1/meetings?when=${when}&limit=100`)).meetings,
     meeting: (code) => call("GET", of(code)),
     openInstant: () => call("POST", "/api/v1/meetings", { kind: "instant" }),
     schedule: (request) => call("POST", "/api/v1/meetings", { kind: "scheduled", ...request }),
     change: (code, change) => call("PATCH", of(code), change),
-    cancel: (code) => call("DELETE", of(code)),
+    cancel: (code, which) => call("DELETE", which === undefined ? of(code) : `${of(code)}?${new URLSearchParams(which)}`),
+    reply: (code, answer, occurrence) => call("POST", `${of(code)}/reply`, { answer, occurrence }),
+    lookAtReply: (token) => call("POST", "/api/v1/replies/look", { token }),
+    replyByLink: (token, answer) => call("POST", "/api/v1/replies", { token, answer }),
+    calendar: () => call("GET", "/api/v1/me/calendar"),
+    remindMe: (minutes) => call("PATCH", "/api/v1/me/calendar", { reminder_minutes: minutes }),
+    renewFeed: () => call("POST", "/api/v1/me/calendar/feed"),
+    revokeFeed: () => call("DELETE", "/api/v1/me/calendar/feed"),
     join: (code, who) => call("POST", `${of(code)}/join`, who),
     stopWaiting: (code) => call("POST", `${of(code)}/lobby/leave`),
     end: (code) => call("POST", `${of(code)}/end`),

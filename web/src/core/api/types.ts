@@ -16,6 +16,13 @@ export type MeetingFront = Schemas["MeetingFace"];
 export type Meeting = Schemas["MeetingAnswer"];
 export type ScheduleRequest = Pick<Schemas["ScheduledRequest"], "title" | "begin_at" | "end_at" | "zone" | "invitees"> &
   Partial<Omit<Schemas["ScheduledRequest"], "kind">>;
+export type Scope = Schemas["Scope"];
+/** A change of a meeting; of a series: of which of its meetings. */
+export type MeetingChange = Partial<ScheduleRequest> & { scope?: Scope; occurrence?: string };
+export type Answer = Schemas["ReplyByLink"]["answer"];
+/** What a link in an invitation is for. */
+export type AskedReply = Schemas["ReplyAnswer"];
+export type MyCalendar = Schemas["CalendarAnswer"];
 /** Where to go, and with which access token. */
 export type JoinAnswer = Schemas["JoinAnswer"];
 /** Somebody has to let us in first. */
