@@ -111,7 +111,7 @@ class Outcome:
         longest = 0.0
         for at, _ in self.tally.errors:
             since = [at - kill for kill in self.killed.values() if at >= kill]
-            longest = max(longest, min(since, default=at))
+            longest = max(longest, min(since, default=0.0))  # what failed before any kill counts in the rate
         return longest
 
     def text(self) -> str:

@@ -244,7 +244,7 @@ class Minutes:
             except (ConnectionError, ConnectionLost) as error:
                 self._hub.tally.requests += 1
                 self._hub.tally.failed(f"minutes: {error!r}"[:200])
-                assert monotonic() < end, "the minutes could not be opened"
+                assert monotonic() < end, f"the minutes could not be opened: {error!r}"
                 await deferLater(self._hub.reactor, PAUSE)
         self._writer = writer
         self.times_opened += 1

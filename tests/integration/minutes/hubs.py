@@ -129,6 +129,7 @@ async def connect(hub: Hub, code: str, cookie: str, yjs: Client, **headers: str)
     )
     writer = Writer(yjs)
     factory.protocol = lambda: writer  # type: ignore[assignment]
+    factory.setProtocolOptions(openHandshakeTimeout=30)  # a browser waits, too
     reactor.connectTCP("127.0.0.1", hub.port, factory)
     await writer.opened
     return writer
