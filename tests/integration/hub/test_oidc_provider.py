@@ -20,7 +20,13 @@ ADA = {"sub": "ada", "email": "ada@example.com", "email_verified": True, "name":
 @pytest.fixture
 def issuer() -> Iterator[str]:
     port = free_port()
-    command = [Path(sys.executable).parent / "oidc-provider-mock", "-p", str(port), "--user-claims", json.dumps(ADA)]
+    command = [
+        str(Path(sys.executable).parent / "oidc-provider-mock"),
+        "-p",
+        str(port),
+        "--user-claims",
+        json.dumps(ADA),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as provider:
         url = f"http://127.0.0.1:{port}"
         end = monotonic() + 60
