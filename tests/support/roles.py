@@ -165,19 +165,19 @@ def make_world(hub: Hub, directory: Path) -> World:
     link = re.search(r"/r\?answer=accepted#(\S+)", next(each["text"] for each in hub.mails() if "#" in each["text"]))
     assert link is not None, "an invitation has its reply links"
     world.things = {
-        "/api/v1/groups/<group_id>": {"group_id": group["id"]},
+        "/api/v1/groups/<id:group_id>": {"group_id": group["id"]},
         "/api/v1/calendar.ics": {"?": "?" + feed.partition("?")[2]},
-        "/api/v1/meetings/<code>/roles/<subject>": {"subject": of_bob},
-        "/api/v1/meetings/<code>/bans/<subject>": {"subject": of_banned},
+        "/api/v1/meetings/<code>/roles/<id:subject>": {"subject": of_bob},
+        "/api/v1/meetings/<code>/bans/<id:subject>": {"subject": of_banned},
         "/files/<id:id>": {"id": file["id"]},
         "/api/v1/tokens/<id:id>": {"id": token["id"]},
         "/api/v1/admin/tokens/<id:id>": {"id": token["id"]},
-        "/api/v1/people/<id>/picture": {"id": ada.get("/api/v1/me").json["person"]["id"]},
+        "/api/v1/people/<id:id>/picture": {"id": ada.get("/api/v1/me").json["person"]["id"]},
         "/api/v1/personal-links/<handle>": {"handle": "ada"},
-        "/api/v1/me/sessions/<id>": {"id": root.get("/api/v1/me/sessions").json["sessions"][0]["id"]},
-        "/api/v1/me/passkeys/<id>": {"id": _passkey(root)},
-        "/mailbox/<mail_id>": {"mail_id": "0" * 32},
-        "/mailbox/<mail_id>/invite.ics": {"mail_id": "0" * 32},
+        "/api/v1/me/sessions/<id:id>": {"id": root.get("/api/v1/me/sessions").json["sessions"][0]["id"]},
+        "/api/v1/me/passkeys/<id:id>": {"id": _passkey(root)},
+        "/mailbox/<id:mail_id>": {"mail_id": "0" * 32},
+        "/mailbox/<id:mail_id>/invite.ics": {"mail_id": "0" * 32},
     }
     _administration(world, root, of_bob, meeting["id"])
     beat = {"kind": "sfu", "address": SFU, "instance": "0123456789abcdef0123456789abcdef"}

@@ -97,7 +97,7 @@ def document(title: str, version: str, routes: Sequence[Route]) -> dict[str, Any
     schemas = {**definitions.get("$defs", {}), "Problem": PROBLEM}
     for route in routes:
         if route.body is not None:
-            _definition(schemas, references[(route.body, "validation")])["additionalProperties"] = False
+            _close(schemas, references[(route.body, "validation")])
 
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -109,6 +109,16 @@ def document(title: str, version: str, routes: Sequence[Route]) -> dict[str, Any
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": SECURITY},
     }
+
+
+def _close(schemas: dict[str, Any], reference: Any) -> None:
+    """Unknown members are errors; of several forms each says so itself."""
+    definition = _definition(schemas, reference)
+    if "oneOf" in definition:
+        for form in definition["oneOf"]:
+            _close(schemas, form)
+    elif definition.get("additionalProperties") is not True:
+        definition["additionalProperties"] = False
 
 
 def openapi_path(path: str) -> str:
@@ -138,7 +148,13 @@ def _operation(route: Route, references: Any, schemas: dict[str, Any]) -> dict[s
         "operationId": route.handler.__name__,
         "summary": route.summary,
         "security": _security(route),
-        "responses": {str(route.status): success, **_problems(route)},
+        "responses": {
+            **{
+                str(status): {**success, "description": HTTPStatus(status).phrase}
+                for status in (route.status, *route.also)
+            },
+            **_problems(route),
+        },
         "x-callers": route.callers.words,
     }
     if route.tags:

@@ -70,6 +70,8 @@ class Route:
     query: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
     status: int = 200
+    also: Sequence[int] = ()
+    """Other statuses with the same answer: 200, where what is asked for was there already."""
     summary: str = ""
     errors: Sequence[type[MeetingError]] = ()
     tags: Sequence[str] = ()

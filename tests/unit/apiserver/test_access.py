@@ -108,7 +108,7 @@ def test_a_token_opens_the_operations_of_its_scope_and_no_other(world: World) ->
         if (refused.status, refused.problem) != (403, "scope"):
             wrong.append(f"{route.method} {route.path} without its scope: {refused.status} {refused.body[:200]!r}")
         if route.scope is not None:
-            role = next(role for role in signed_in if role in route.callers)
+            role = next(role for role in signed_in if route.callers & role)
             let_in = actors[role, route.scope](route, path, body)
             if is_kept_out(let_in):
                 wrong.append(f"{route.method} {route.path} with {route.scope}: {let_in.status} {let_in.body[:200]!r}")

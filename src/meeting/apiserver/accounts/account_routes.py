@@ -126,7 +126,7 @@ def add_routes(
 
     @api.route(
         "GET",
-        "/api/v1/people/<id>/picture",
+        "/api/v1/people/<id:id>/picture",
         callers=Who.GUEST | Who.PERSON,
         scope="meetings:read",
         query=PictureQuery,
@@ -187,7 +187,7 @@ def add_routes(
 
     @api.route(
         "DELETE",
-        "/api/v1/me/sessions/<id>",
+        "/api/v1/me/sessions/<id:id>",
         callers=Who.PERSON,
         audit="session.end",
         status=204,

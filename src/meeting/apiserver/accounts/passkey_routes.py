@@ -130,7 +130,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
 
     @api.route(
         "PATCH",
-        "/api/v1/me/passkeys/<id>",
+        "/api/v1/me/passkeys/<id:id>",
         callers=Who.PERSON,
         audit="passkey.change",
         body=PasskeyChanges,
@@ -144,7 +144,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
 
     @api.route(
         "DELETE",
-        "/api/v1/me/passkeys/<id>",
+        "/api/v1/me/passkeys/<id:id>",
         callers=Who.PERSON,
         audit="passkey.delete",
         status=204,

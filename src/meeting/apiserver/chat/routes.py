@@ -79,6 +79,7 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
         body=ChatRequest,
         answer=ChatMessage,
         status=201,
+        also=(200,),
         summary="Keep a message; the same id again changes nothing (200).",
         errors=(*errors, Conflict),
         tags=tags,

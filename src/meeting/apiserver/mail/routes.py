@@ -52,7 +52,7 @@ def add_routes(api: Api, mail: Mail) -> None:
 
     @api.route(
         "GET",
-        "/mailbox/<mail_id>",
+        "/mailbox/<id:mail_id>",
         callers=Who.PUBLIC,
         summary="The HTML of a mail.",
         errors=(NotFound,),
@@ -70,7 +70,7 @@ def add_routes(api: Api, mail: Mail) -> None:
 
     @api.route(
         "GET",
-        "/mailbox/<mail_id>/invite.ics",
+        "/mailbox/<id:mail_id>/invite.ics",
         callers=Who.PUBLIC,
         summary="The calendar in a mail.",
         errors=(NotFound,),

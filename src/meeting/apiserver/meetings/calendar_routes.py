@@ -142,7 +142,7 @@ def _add_groups(api: Api, groups: Groups, callers: Callers) -> None:
 
     @api.route(
         "PATCH",
-        "/api/v1/groups/<group_id>",
+        "/api/v1/groups/<id:group_id>",
         callers=Who.OWNER,
         scope="meetings:write",
         audit="group.change",
@@ -157,7 +157,7 @@ def _add_groups(api: Api, groups: Groups, callers: Callers) -> None:
 
     @api.route(
         "DELETE",
-        "/api/v1/groups/<group_id>",
+        "/api/v1/groups/<id:group_id>",
         callers=Who.OWNER,
         scope="meetings:write",
         audit="group.remove",

@@ -290,7 +290,7 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
 
     @api.route(
         "PUT",
-        "/api/v1/meetings/<code>/roles/<subject>",
+        "/api/v1/meetings/<code>/roles/<id:subject>",
         callers=Who.HOST,
         scope="meetings:write",
         audit="meeting.role",
@@ -337,7 +337,7 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
 
     @api.route(
         "DELETE",
-        "/api/v1/meetings/<code>/bans/<subject>",
+        "/api/v1/meetings/<code>/bans/<id:subject>",
         callers=Who.HOST | Who.ADMINISTRATOR,
         scope="meetings:write",
         audit="room.unban",

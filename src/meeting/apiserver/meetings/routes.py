@@ -180,6 +180,7 @@ def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Jo
         body=MeetingRequest,
         answer=MeetingAnswer,
         status=201,
+        also=(200,),
         summary="Open one's instant meeting (200 if it is there), or schedule one.",
         errors=(SignInNeeded, Forbidden, TooManyRequests),
         tags=tags,

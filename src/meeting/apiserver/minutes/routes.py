@@ -1,4 +1,4 @@
-"""/api/v1/meetings/<code>/minutes, /api/v1/meetings/<code>/files, /files/<id>."""
+"""/api/v1/meetings/<code>/minutes, /api/v1/meetings/<code>/files, /files/<id:id>."""
 
 from datetime import datetime
 from typing import Any, Literal

@@ -125,7 +125,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
 
     @api.route(
         "PATCH",
-        "/api/v1/admin/webhooks/<id>",
+        "/api/v1/admin/webhooks/<id:id>",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.change",
@@ -155,7 +155,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
 
     @api.route(
         "POST",
-        "/api/v1/admin/webhooks/<id>/secret",
+        "/api/v1/admin/webhooks/<id:id>/secret",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.secret",
@@ -169,7 +169,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
 
     @api.route(
         "POST",
-        "/api/v1/admin/webhooks/<id>/test",
+        "/api/v1/admin/webhooks/<id:id>/test",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.test",
@@ -185,7 +185,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
 
     @api.route(
         "GET",
-        "/api/v1/admin/webhooks/<id>/deliveries",
+        "/api/v1/admin/webhooks/<id:id>/deliveries",
         callers=Who.ADMINISTRATOR,
         scope="admin:read",
         answer=DeliveriesAnswer,
@@ -199,7 +199,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
 
     @api.route(
         "DELETE",
-        "/api/v1/admin/webhooks/<id>",
+        "/api/v1/admin/webhooks/<id:id>",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.delete",

@@ -77,7 +77,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "PUT",
-        "/api/v1/admin/people/<id>/administrator",
+        "/api/v1/admin/people/<id:id>/administrator",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="person.administrator",
@@ -92,7 +92,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "POST",
-        "/api/v1/admin/people/<id>/block",
+        "/api/v1/admin/people/<id:id>/block",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="person.block",
@@ -106,7 +106,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "POST",
-        "/api/v1/admin/people/<id>/unblock",
+        "/api/v1/admin/people/<id:id>/unblock",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="person.unblock",
@@ -120,7 +120,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "POST",
-        "/api/v1/admin/people/<id>/sign-out",
+        "/api/v1/admin/people/<id:id>/sign-out",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="person.sign_out",
@@ -134,7 +134,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "GET",
-        "/api/v1/admin/people/<id>/export",
+        "/api/v1/admin/people/<id:id>/export",
         callers=Who.ADMINISTRATOR,
         scope="admin:read",
         audit="person.export",
@@ -152,7 +152,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "POST",
-        "/api/v1/admin/people/<id>/erase",
+        "/api/v1/admin/people/<id:id>/erase",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="person.erase",

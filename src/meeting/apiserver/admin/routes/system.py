@@ -164,7 +164,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "POST",
-        "/api/v1/admin/mails/<id>/retry",
+        "/api/v1/admin/mails/<id:id>/retry",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="mail.retry",
@@ -179,7 +179,7 @@ def add_routes(api: Api, administration: Administration) -> None:
 
     @api.route(
         "DELETE",
-        "/api/v1/admin/mails/<id>",
+        "/api/v1/admin/mails/<id:id>",
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="mail.drop",
