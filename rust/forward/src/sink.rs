@@ -8,7 +8,7 @@ use crate::spans::{Span, Spans};
 use crate::write::{Frame, Stamp};
 use crate::{Departure, History, Kind, Outgoing, Packet, SourceId};
 use meeting_rtp::rtcp::{Builder, Nack, ReportBlock, SenderInfo};
-use meeting_rtp::{ExtensionMap, Header};
+use meeting_rtp::{Codec, ExtensionMap, Header, red};
 use std::time::{Duration, Instant};
 
 /// Until a report block tells.
@@ -29,7 +29,8 @@ pub struct SinkConfig {
     pub rtx_ssrc: Option<u32>,
     /// The media section, written into every packet where its extension is negotiated.
     pub mid: String,
-    /// Publisher's payload type → subscriber's. Packets of others are left out.
+    /// Publisher's payload type → subscriber's. Packets of others are left out. Where redundant audio (RFC 2198) and
+    /// what is within it become the same type, the redundancy is taken off.
     pub payload_types: Vec<(u8, u8)>,
     /// Subscriber's payload type → its RTX type.
     pub rtx_payload_types: Vec<(u8, u8)>,
@@ -321,8 +322,11 @@ impl Sink {
             self.ssrc,
             packet.header.marker,
         );
-        let (header, len) = self.frame.write(&header, packet, stamp, None, out)?;
-        shift_picture(packet, span, out.get_mut(header..len)?);
+        let (payload, blocks) = self.content(packet, payload_type)?;
+        let (header, len) = self
+            .frame
+            .write(&header, packet, payload, stamp, None, out)?;
+        self.adapt(packet, span, blocks, out.get_mut(header..len)?)?;
         let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
             len,
@@ -367,14 +371,12 @@ impl Sink {
             packet.header.marker,
         );
         let stamp = self.frame.stamp(departure);
-        let (header, len) = self
-            .frame
-            .write(&header, packet, stamp, Some(output as u16), out)?;
-        shift_picture(
-            packet,
-            span,
-            out.get_mut(header + meeting_rtp::rtx::OSN..len)?,
-        );
+        let (payload, blocks) = self.content(packet, payload_type)?;
+        let (header, len) =
+            self.frame
+                .write(&header, packet, payload, stamp, Some(output as u16), out)?;
+        let written = out.get_mut(header + meeting_rtp::rtx::OSN..len)?;
+        self.adapt(packet, span, blocks, written)?;
         self.rtx_index += 1;
         let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
@@ -383,6 +385,37 @@ impl Sink {
             index,
             transport_sequence,
         })
+    }
+
+    /// What of the payload the subscriber gets as `payload_type`, and whether its blocks (RFC 2198) get other types;
+    /// `None` if it cannot be read.
+    fn content<'p>(&self, packet: &Packet<'p>, payload_type: u8) -> Option<(&'p [u8], bool)> {
+        let payload = packet.payload();
+        if packet.codec != Some(Codec::Red) {
+            return Some((payload, false));
+        }
+        let (within, primary) = red::primary(payload).ok()?;
+        let bare = self.type_of(within)? == payload_type;
+        Some(if bare {
+            (primary, false)
+        } else {
+            (payload, true)
+        })
+    }
+
+    /// Changes in the written payload what is different for this subscriber; `None` if it cannot be.
+    fn adapt(&self, packet: &Packet<'_>, span: &Span, blocks: bool, out: &mut [u8]) -> Option<()> {
+        shift_picture(packet, span, out);
+        if blocks {
+            red::rename_types(out, |from| self.type_of(from)).ok()?;
+        }
+        Some(())
+    }
+
+    /// The subscriber's payload type for the publisher's.
+    fn type_of(&self, publishers: u8) -> Option<u8> {
+        let found = *self.payload_types.get(usize::from(publishers))?;
+        (found != NONE).then_some(found)
     }
 }
 

@@ -104,12 +104,13 @@ impl Frame {
             .map(|_| stamp.transport_sequence)
     }
 
-    /// Writes `header`, our extensions and `packet`'s, the original sequence number of an RTX packet, and the payload.
+    /// Writes `header`, our extensions and `packet`'s, the original sequence number of an RTX packet, and `payload`.
     /// Returns the lengths of header and packet; `None` if `out` is too small.
     pub(crate) fn write(
         &self,
         header: &Header,
         packet: &Packet<'_>,
+        payload: &[u8],
         stamp: Stamp,
         original: Option<u16>,
         out: &mut [u8],
@@ -123,7 +124,6 @@ impl Frame {
                 .copy_from_slice(&original.to_be_bytes());
             at += rtx::OSN;
         }
-        let payload = packet.payload();
         out.get_mut(at..at + payload.len())?
             .copy_from_slice(payload);
         Some((header, at + payload.len()))

@@ -2,7 +2,7 @@
 
 use meeting_rtp::codec::{Codec, vp8};
 use meeting_rtp::extension::{Values, Writer};
-use meeting_rtp::{Extension, ExtensionMap, Header, is_rtcp, rtx};
+use meeting_rtp::{Extension, ExtensionMap, Header, is_rtcp, red, rtx};
 
 /// Nothing panics, what is found lies within the packet, and what is written again reads the same.
 pub fn rtp(data: &[u8]) {
@@ -75,6 +75,7 @@ fn restore(header: &Header, data: &[u8]) {
 
 /// Payload descriptors of every codec.
 pub fn codecs(payload: &[u8]) {
+    redundancy(payload);
     for codec in [
         Codec::Vp8,
         Codec::Vp9,
@@ -97,4 +98,13 @@ pub fn codecs(payload: &[u8]) {
         again.shift(&mut shifted, 0u16.wrapping_sub(1000), 0u8.wrapping_sub(10));
         assert_eq!(shifted, payload);
     }
+}
+
+fn redundancy(payload: &[u8]) {
+    let mut renamed = payload.to_vec();
+    let Ok((within, block)) = red::primary(payload) else {
+        return;
+    };
+    red::rename_types(&mut renamed, |from| Some(from ^ 1)).expect("its headers are whole");
+    assert_eq!(red::primary(&renamed), Ok((within ^ 1, block)));
 }

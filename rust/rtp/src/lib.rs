@@ -7,6 +7,7 @@ pub mod codec;
 pub mod extension;
 mod header;
 mod ntp;
+pub mod red;
 pub mod rtcp;
 pub mod rtx;
 mod seen;

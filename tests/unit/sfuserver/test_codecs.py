@@ -43,9 +43,27 @@ def test_payload_types_are_mapped_with_the_subscribers_own_retransmissions() -> 
     assert payload_type_maps(publisher, subscriber) == ({96: 98, 98: 120}, {120: 121})
 
 
-def test_red_is_declined() -> None:
-    formats = [Format(63, "red", 48000, 2), Format(111, "opus", 48000, 2)]
-    assert [codec.name for codec in choose(Kind.AUDIO, formats)] == ["opus"]
+RED = Format(63, "red", 48000, 2, {"111/111": ""})
+OPUS = Format(111, "opus", 48000, 2)
+
+
+def test_repeated_sound_is_wanted_first_unless_its_publisher_says_no() -> None:
+    assert choose(Kind.AUDIO, [OPUS, RED]) == [RED, OPUS]
+    assert choose(Kind.AUDIO, [OPUS, RED], redundancy=False) == [OPUS]
+
+
+@pytest.mark.parametrize("parameters", [None, {}, {"8/8": ""}, {"111/8": ""}, {"x": "y"}])
+def test_repetitions_of_what_was_not_agreed_are_declined(parameters: dict[str, str] | None) -> None:
+    strange = Format(63, "red", 48000, 2, parameters)
+    assert choose(Kind.AUDIO, [OPUS, strange]) == [OPUS]
+
+
+def test_who_takes_no_repetitions_gets_the_sound_alone() -> None:
+    without = [Format(109, "opus", 48000, 2)]
+    assert payload_type_maps([RED, OPUS], without) == ({63: 109, 111: 109}, {})
+    taking = [*without, Format(120, "red", 48000, 2, {"109/109": ""})]
+    assert payload_type_maps([RED, OPUS], taking) == ({63: 120, 111: 109}, {})
+    assert payload_type_maps([RED, OPUS], [Format(0, "PCMU", 8000)]) == ({}, {})
 
 
 def test_feedback_is_cut_to_what_both_speak() -> None:

@@ -19,6 +19,8 @@ pub const OPUS: u8 = 111;
 pub const OUT_VP8: u8 = 100;
 pub const OUT_RTX: u8 = 101;
 pub const OUT_OPUS: u8 = 109;
+pub const RED: u8 = 63;
+pub const OUT_RED: u8 = 120;
 pub const SINK_SSRC: u32 = 0x5000;
 pub const SINK_RTX_SSRC: u32 = 0x5001;
 /// What the SFU sends RTCP under.
@@ -63,7 +65,12 @@ pub fn reception() -> Arc<Reception> {
         nack: true,
         pli: false,
     };
-    Arc::new(Reception::new(publisher_extensions(), [vp8, opus]))
+    let red = CodecParameters {
+        payload_type: RED,
+        codec: Some(Codec::Red),
+        ..opus
+    };
+    Arc::new(Reception::new(publisher_extensions(), [vp8, opus, red]))
 }
 
 pub fn source(id: u64) -> Source {

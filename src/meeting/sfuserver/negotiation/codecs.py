@@ -1,14 +1,15 @@
 """Which codecs and header extensions are agreed, and how one peer's payload types become another's.
 
 The list is the server's; within it the publisher's order counts, and where a track names a codec, that one comes first.
-RED (RFC 2198) is declined: a subscriber without it would need the redundancy taken off, which nobody does here.
-Retransmission (RFC 4588) comes with its codec.
+Retransmission (RFC 4588) comes with its codec. RED (RFC 2198) repeats the sound of the packets before: it comes first
+where the publisher wants it, and a subscriber without it gets the sound alone.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -53,7 +54,7 @@ FEEDBACK = {
     Kind.AUDIO: ("nack",),
     Kind.VIDEO: ("transport-cc", "goog-remb", "ccm fir", "nack", "nack pli"),
 }
-KNOWN = {Kind.AUDIO: ("opus",), Kind.VIDEO: ("vp8", "h264", "vp9", "av1")}
+KNOWN = {Kind.AUDIO: ("opus", "red"), Kind.VIDEO: ("vp8", "h264", "vp9", "av1")}
 OPUS = {"minptime": "10", "useinbandfec": "1"}
 
 
@@ -74,6 +75,11 @@ class Format:
         """As LiveKit's TrackInfo names it: "video/VP8"."""
         kind = "audio" if self.name.lower() in KNOWN[Kind.AUDIO] else "video"
         return f"{kind}/{self.name}"
+
+    @property
+    def redundant(self) -> bool:
+        """Whether it repeats other packets' payloads (RFC 2198)."""
+        return self.name.lower() == "red"
 
     def compatible(self, other: Format) -> bool:
         """Whether packets of the other can be sent as this one without looking into them."""
@@ -136,10 +142,13 @@ def read_formats(section: Section) -> list[Format]:
     return formats
 
 
-def choose(kind: Kind, offered: Iterable[Format], preferred: str | None = None) -> list[Format]:
+def choose(
+    kind: Kind, offered: Iterable[Format], preferred: str | None = None, *, redundancy: bool = True
+) -> list[Format]:
     """Those of the offered formats that are agreed, feedback cut to what the server speaks.
 
-    `preferred`: a codec's name ("vp9") or media type ("video/VP9"); its formats come first.
+    `preferred`: a codec's name ("vp9") or media type ("video/VP9"); its formats come first, after RED, of which what
+    it repeats must be agreed too. Without `redundancy` there is no RED.
     """
     agreed = [
         replace(codec, feedback=tuple(text for text in FEEDBACK[kind] if text in codec.feedback))
@@ -149,14 +158,20 @@ def choose(kind: Kind, offered: Iterable[Format], preferred: str | None = None) 
     if preferred:
         name = preferred.rpartition("/")[2].lower()
         agreed.sort(key=lambda codec: codec.name.lower() != name)
-    return agreed
+    plain = [codec for codec in agreed if not codec.redundant]
+    known = {codec.payload_type for codec in plain}
+    red = [codec for codec in agreed if codec.redundant and redundancy and known.issuperset(_repeats(codec) or {-1})]
+    return red + plain
 
 
 def offered_formats(kind: Kind, *, stereo: bool = False) -> list[Format]:
     """What the server offers when it offers: every codec it knows, under payload types of its own."""
     if kind is Kind.AUDIO:
         parameters = {**OPUS, "sprop-stereo": "1"} if stereo else OPUS
-        return [Format(111, "opus", 48000, 2, parameters, FEEDBACK[kind])]
+        return [
+            Format(111, "opus", 48000, 2, parameters, FEEDBACK[kind]),
+            Format(118, "red", 48000, 2, {"111/111": ""}),
+        ]
     h264 = {"level-asymmetry-allowed": "1"}
     table: list[tuple[int, str, dict[str, str]]] = [
         (96, "VP8", {}),
@@ -178,7 +193,10 @@ def offered_formats(kind: Kind, *, stereo: bool = False) -> list[Format]:
 def payload_type_maps(
     publisher: Sequence[Format], subscriber: Sequence[Format]
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """(publisher's payload type → subscriber's, subscriber's payload type → its retransmissions'), for a Sink."""
+    """(publisher's payload type → subscriber's, subscriber's payload type → its retransmissions'), for a Sink.
+
+    RED that the subscriber does not take becomes what it repeats: that tells the data plane to take it off.
+    """
     payload_types: dict[int, int] = {}
     retransmissions: dict[int, int] = {}
     for source in publisher:
@@ -188,6 +206,11 @@ def payload_type_maps(
                 if sink.rtx_payload_type is not None:
                     retransmissions[sink.payload_type] = sink.rtx_payload_type
                 break
+    for source in publisher:
+        if source.redundant and source.payload_type not in payload_types:
+            within = next((payload_types[each] for each in _repeats(source) if each in payload_types), None)
+            if within is not None:
+                payload_types[source.payload_type] = within
     return payload_types, retransmissions
 
 
@@ -210,6 +233,12 @@ def accepted_extensions(kind: Kind, offered: Mapping[str, int]) -> dict[str, int
 
 def offered_extensions(kind: Kind) -> dict[str, int]:
     return dict(OFFERED_EXTENSIONS[kind])
+
+
+def _repeats(red: Format) -> set[int]:
+    """The payload types within RED: `a=fmtp:63 111/111` (RFC 2198 §5); empty if it does not say."""
+    texts = [text for parameter in red.parameters or {} for text in parameter.split("/")]
+    return {int(text) for text in texts} if all(re.fullmatch("[0-9]{1,3}", text) for text in texts) else set()
 
 
 def _variant(codec: Format) -> tuple[object, ...]:

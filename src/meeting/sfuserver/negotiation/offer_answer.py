@@ -48,6 +48,8 @@ class Receive:
     stereo: bool = False
     discontinuous: bool = True
     """Opus may stop in silence (DTX, RFC 7587 §3.1.3)."""
+    redundancy: bool = True
+    """Sound may come with repetitions (RED, RFC 2198)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,12 @@ class OfferedSection:
     """The peer refused it before (port 0): it stays so for good."""
 
 
-def agreed(section: RemoteSection, preferred: str | None = None) -> tuple[list[Format], dict[str, int]]:
+def agreed(section: RemoteSection, wanted: Receive | None = None) -> tuple[list[Format], dict[str, int]]:
     """(formats, header extensions) the server agrees to in a section of an offer or answer."""
     assert section.kind is not None
-    return choose(section.kind, section.formats, preferred), accepted_extensions(section.kind, section.extensions)
+    wanted = wanted or Receive()
+    formats = choose(section.kind, section.formats, wanted.preferred_codec, redundancy=wanted.redundancy)
+    return formats, accepted_extensions(section.kind, section.extensions)
 
 
 def make_answer(offer: Remote, transport: Transport, version: int, decisions: Mapping[str, Receive | Send]) -> str:
@@ -102,8 +106,8 @@ def make_offer(transport: Transport, version: int, sections: Iterable[OfferedSec
 def _answer_section(offered: RemoteSection, decision: Receive | Send | None) -> Section:
     if offered.usable and offered.kind is None:
         return _data_section(offered.mid, offered.protocol)
-    preferred = decision.preferred_codec if isinstance(decision, Receive) else None
-    formats, extensions = agreed(offered, preferred) if offered.usable else ([], {})
+    wanted = decision if isinstance(decision, Receive) else None
+    formats, extensions = agreed(offered, wanted) if offered.usable else ([], {})
     if not offered.usable or not formats or offered.kind is None:
         section = Section(kind=offered.media, port=0, protocol=offered.protocol, formats=offered.formats_text)
         section.lines.append(Line("c", "IN IP4 0.0.0.0"))

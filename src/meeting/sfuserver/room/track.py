@@ -164,7 +164,7 @@ def track_info(request: AddTrackRequest, new_sid: Callable[[str], str]) -> Track
         source=request.source,
         layers=request.layers,
         stereo=request.stereo,
-        disable_red=True,
+        disable_red=request.disable_red,
         encryption=request.encryption,
         stream=request.stream,
         audio_features=request.audio_features,

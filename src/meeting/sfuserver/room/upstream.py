@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from meeting.dataplane.interfaces import ISource
 from meeting.dataplane.values import Codec
@@ -42,12 +42,7 @@ class Upstream:
 
     def plan(self, offer: Remote) -> dict[str, Receive]:
         """What the answer says of the sections that send. Changes nothing: the offer may yet be refused."""
-        return {
-            section.mid: Receive(
-                track.preferred_codec, stereo=track.info.stereo, discontinuous=not track.info.disable_dtx
-            )
-            for section, track in self._match(offer)
-        }
+        return {section.mid: _as_asked(track) for section, track in self._match(offer)}
 
     def apply(self, offer: Remote, connection: Connection) -> Changes:
         """The offer is accepted: expect what is new, let go of what ended."""
@@ -102,7 +97,7 @@ class Upstream:
     def _expect(self, section: RemoteSection, connection: Connection) -> None:
         reception = self._receptions[section.mid]
         track = reception.track
-        track.negotiated(section.mid, agreed(section, track.preferred_codec)[0])
+        track.negotiated(section.mid, agreed(section, _as_asked(track))[0])
         for encoding in [known for known in reception.sources if known not in section.encodings]:
             source = reception.sources.pop(encoding)
             track.ceases(source)
@@ -120,14 +115,27 @@ class Upstream:
             self._media.cease(connection.link, source)
 
 
+def _as_asked(track: Track) -> Receive:
+    """How its publisher wants to send it."""
+    return Receive(
+        track.preferred_codec,
+        stereo=track.info.stereo,
+        discontinuous=not track.info.disable_dtx,
+        redundancy=not track.info.disable_red,
+    )
+
+
 def _codecs(offer: Remote) -> list[Codec]:
-    """Every payload type agreed in the bundle, once."""
+    """Every payload type agreed in the bundle, once. RED is asked for again where what it repeats is."""
     formats: dict[int, Format] = {}
     for section in offer.sections:
         if section.usable and section.kind is not None:
             for codec in agreed(section)[0]:
                 formats.setdefault(codec.payload_type, codec)
-    return [codec.as_codec() for codec in formats.values()]
+    again = any("nack" in codec.feedback for codec in formats.values() if codec.name.lower() == "opus")
+    return [
+        replace(codec.as_codec(), nack=again) if codec.redundant else codec.as_codec() for codec in formats.values()
+    ]
 
 
 def _extensions(offer: Remote) -> Mapping[str, int]:
