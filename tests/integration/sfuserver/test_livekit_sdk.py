@@ -154,6 +154,7 @@ async def _two_people_meet(server: RunningServer, single: bool) -> None:
     assert bert.texts == [("anna", "a stream of text")]
 
     remote = bert.room.remote_participants["anna"].track_publications
+    assert remote[audio].mime_type == "audio/red"  # each packet repeats those before
     publication = anna.room.local_participant.track_publications[audio]
     assert isinstance(publication.track, rtc.LocalAudioTrack)
     publication.track.mute()
