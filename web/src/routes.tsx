@@ -16,6 +16,7 @@ export const routes: RouteObject[] = [
       { path: "/m/:code/minutes", lazy: async () => ({ Component: (await import("./home/MinutesPage.tsx")).MinutesPage }) },
       { path: "/m/:code/attendance", lazy: async () => ({ Component: (await import("./home/AttendancePage.tsx")).AttendancePage }) },
       { path: "/r", lazy: async () => ({ Component: (await import("./reply/ReplyPage.tsx")).ReplyPage }) },
+      { path: "/admin/:tab?", lazy: async () => ({ Component: (await import("./admin/AdminPage.tsx")).AdminPage }) },
       { path: "*", lazy: async () => ({ Component: (await import("./ui/NotFound.tsx")).NotFound }) },
     ],
   },

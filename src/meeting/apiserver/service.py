@@ -48,7 +48,7 @@ from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail import routes as mail_routes
 from meeting.apiserver.mail.sender import Sender, Server
 from meeting.apiserver.mail.smtp import SmtpTransport, mail_servers
-from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.mail.use_cases import Brand, Mail
 from meeting.apiserver.meetings import calendar_routes, room_routes, webhooks
 from meeting.apiserver.meetings import routes as meeting_routes
 from meeting.apiserver.meetings.alignment import Alignment
@@ -162,7 +162,11 @@ class ApiServer(MultiService):
         transports = [SmtpTransport(reactor, server, tls) for server in servers]
         named = [Server(f"{server.host}:{server.port}", server.domains) for server in servers]
         sender = Sender(self.database, clock, transports, metrics, named)
-        mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"])
+
+        def brand() -> Brand:
+            return Brand(decisions.current.name, decisions.current.color)
+
+        mail = Mail(self.database, sender.wake, public_url=public_url, keep=settings["demo"], brand=brand)
         sessions = Sessions(self.database, clock, secret.key("sign-in-code"))
         profiles = Profiles(self.database, clock)
 

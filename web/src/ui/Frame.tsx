@@ -1,6 +1,6 @@
 /** The frame of every page but the meeting: name, language, the person's menu. */
 import { Anchor, AppShell, Button, Container, Group, Menu, Text } from "@mantine/core";
-import { IconLanguage, IconLogout, IconMail, IconUser, IconUserCog } from "@tabler/icons-react";
+import { IconLanguage, IconLogout, IconMail, IconSettings, IconUser, IconUserCog } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useNavigate } from "react-router";
@@ -102,6 +102,11 @@ function PersonMenu({ person }: { person: Person }) {
         <Menu.Item component={Link} to="/account" leftSection={<IconUserCog size={16} aria-hidden />}>
           {t("account.open")}
         </Menu.Item>
+        {person.administrator ? (
+          <Menu.Item component={Link} to="/admin" leftSection={<IconSettings size={16} aria-hidden />}>
+            {t("app.administration")}
+          </Menu.Item>
+        ) : null}
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => signOut.mutate()}>
           {t("app.signOut")}
         </Menu.Item>

@@ -9,7 +9,6 @@ WRITTEN_WITH_THE_CHANGE = frozenset(
         "person.block",
         "person.unblock",
         "person.sign_out",
-        "person.export",
         "person.erase",
         "server.drain",
         "mail.retry",

@@ -99,8 +99,9 @@ class Administration:
         found_entries = await self._audit.search(search, page)
         return Slice(await self._database.read(_named, found_entries.items), found_entries.cursor)
 
-    async def audit_file(self, search: Search) -> list[Told]:
-        """The same for a file: the newest MOST_IN_A_FILE."""
+    async def audit_file(self, origin: Origin, search: Search) -> list[Told]:
+        """The same for a file: the newest MOST_IN_A_FILE. That somebody has taken it is written down."""
+        await self._audit.record(Entry("audit.export", origin))
         told: list[Told] = []
         page = Page(limit=200, cursor=None)
         while len(told) < MOST_IN_A_FILE:

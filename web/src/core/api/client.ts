@@ -9,6 +9,8 @@ const DEADLINE = 20_000;
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
 export interface Hub {
+  /** Any call; for pages that have calls of their own. A Blob is sent as it is, anything else as JSON. */
+  call: <T>(method: string, path: string, body?: unknown) => Promise<T>;
   me(): Promise<Me>;
   changeMe(change: Partial<Pick<Person, "name" | "zone" | "language">> & { handle?: string }): Promise<Person>;
   putPicture(picture: Blob): Promise<Person>;
@@ -77,7 +79,7 @@ export function createHub(send: Fetch): Hub {
       throw Problem.unreachable();
     }
     if (!response.ok) throw await problemOf(response, Date.now());
-    if (response.status === 204) return undefined as T;
+    if (response.status === 204 || response.status === 202 && response.headers.get("Content-Length") === "0") return undefined as T;
     try {
       return (await response.json()) as T;
     } catch {
@@ -87,6 +89,7 @@ export function createHub(send: Fetch): Hub {
 
   const of = (code: string) => `/api/v1/meetings/${encodeURIComponent(code)}`;
   return {
+    call,
     me: () => call("GET", "/api/v1/me"),
     changeMe: (change) => call("PATCH", "/api/v1/me", change),
     putPicture: (picture) => call("PUT", "/api/v1/me/picture", picture),

@@ -1807,7 +1807,28 @@ export interface components {
          */
         DeliveriesAnswer: {
             /** Deliveries */
-            deliveries: components["schemas"]["meeting__apiserver__admin__routes__hooks__DeliveryAnswer"][];
+            deliveries: components["schemas"]["WebhookDelivery"][];
+        };
+        /**
+         * DeliveryAnswer
+         * @description How it goes with a mail. `detail` is what the mail server said.
+         */
+        DeliveryAnswer: {
+            /**
+             * Detail
+             * @default
+             */
+            detail: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "sent" | "failed";
+            /**
+             * @description why it failed
+             * @default null
+             */
+            trouble: components["schemas"]["Trouble"] | null;
         };
         /**
          * DrainRequest
@@ -2122,7 +2143,7 @@ export interface components {
              * @description of the last mail to them; null when it is long ago
              * @default null
              */
-            delivery: components["schemas"]["meeting__apiserver__meetings__answers__DeliveryAnswer"] | null;
+            delivery: components["schemas"]["DeliveryAnswer"] | null;
             /** Email */
             email: string;
             /** Name */
@@ -2402,7 +2423,7 @@ export interface components {
         MeAnswer: {
             guest: components["schemas"]["GuestAnswer"] | null;
             person: components["schemas"]["PersonAnswer"] | null;
-            server: components["schemas"]["meeting__apiserver__accounts__routes__ServerAnswer"];
+            server: components["schemas"]["ServerAnswer"];
         };
         /**
          * MeChanges
@@ -2783,7 +2804,7 @@ export interface components {
             /** People */
             people: number;
             /** Servers */
-            servers: components["schemas"]["meeting__apiserver__admin__routes__system__ServerAnswer"][];
+            servers: components["schemas"]["RegisteredServer"][];
         };
         /**
          * OwnerAnswer
@@ -3033,6 +3054,45 @@ export interface components {
              * @description urn:meeting:problem:…
              */
             type: string;
+        };
+        /**
+         * RegisteredServer
+         * @description A server that registered.
+         */
+        RegisteredServer: {
+            /** Address */
+            address: string;
+            /**
+             * Beat At
+             * Format: date-time
+             * @description when it was last heard
+             */
+            beat_at: string;
+            /** Details */
+            details: {
+                [key: string]: unknown;
+            };
+            /**
+             * Drained
+             * @description gets no new meetings, by an administrator's word
+             */
+            drained: boolean;
+            /** Kind */
+            kind: string;
+            /** Load */
+            load: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /**
+             * State
+             * @description starting, ready, draining or stopped, by its own word
+             */
+            state: string;
+            /** Version */
+            version: string;
         };
         /**
          * RemoveRequest
@@ -3315,6 +3375,28 @@ export interface components {
             recurrence: string;
             /** Title */
             title: string;
+        };
+        /**
+         * ServerAnswer
+         * @description What the client should know about the server.
+         */
+        ServerAnswer: {
+            /** Demo */
+            demo: boolean;
+            /** Name */
+            name: string;
+            /**
+             * Oidc Name
+             * @description what the single sign-on is called, where there is one
+             */
+            oidc_name: string | null;
+            /**
+             * Sign In Methods
+             * @description by what people may sign in here
+             */
+            sign_in_methods: ("code" | "passkey" | "oidc")[];
+            /** Version */
+            version: string;
         };
         /**
          * SessionAnswer
@@ -3768,6 +3850,34 @@ export interface components {
             url: string | null;
         };
         /**
+         * WebhookDelivery
+         * @description What became of one event.
+         */
+        WebhookDelivery: {
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Done At */
+            done_at: string | null;
+            /** Error */
+            error: string;
+            /** Event */
+            event: string;
+            /** Id */
+            id: string;
+            /** State */
+            state: string;
+            /**
+             * Status
+             * @description what the receiver answered last
+             */
+            status: number | null;
+        };
+        /**
          * WebhookRequest
          * @description Whom to tell what.
          */
@@ -3843,116 +3953,6 @@ export interface components {
          * @enum {string}
          */
         Writers: "everyone" | "hosts" | "named";
-        /**
-         * ServerAnswer
-         * @description What the client should know about the server.
-         */
-        meeting__apiserver__accounts__routes__ServerAnswer: {
-            /** Demo */
-            demo: boolean;
-            /** Name */
-            name: string;
-            /**
-             * Oidc Name
-             * @description what the single sign-on is called, where there is one
-             */
-            oidc_name: string | null;
-            /**
-             * Sign In Methods
-             * @description by what people may sign in here
-             */
-            sign_in_methods: ("code" | "passkey" | "oidc")[];
-            /** Version */
-            version: string;
-        };
-        /**
-         * DeliveryAnswer
-         * @description What became of one event.
-         */
-        meeting__apiserver__admin__routes__hooks__DeliveryAnswer: {
-            /** Attempts */
-            attempts: number;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Done At */
-            done_at: string | null;
-            /** Error */
-            error: string;
-            /** Event */
-            event: string;
-            /** Id */
-            id: string;
-            /** State */
-            state: string;
-            /**
-             * Status
-             * @description what the receiver answered last
-             */
-            status: number | null;
-        };
-        /**
-         * ServerAnswer
-         * @description A server that registered.
-         */
-        meeting__apiserver__admin__routes__system__ServerAnswer: {
-            /** Address */
-            address: string;
-            /**
-             * Beat At
-             * Format: date-time
-             * @description when it was last heard
-             */
-            beat_at: string;
-            /** Details */
-            details: {
-                [key: string]: unknown;
-            };
-            /**
-             * Drained
-             * @description gets no new meetings, by an administrator's word
-             */
-            drained: boolean;
-            /** Kind */
-            kind: string;
-            /** Load */
-            load: number;
-            /**
-             * Started At
-             * Format: date-time
-             */
-            started_at: string;
-            /**
-             * State
-             * @description starting, ready, draining or stopped, by its own word
-             */
-            state: string;
-            /** Version */
-            version: string;
-        };
-        /**
-         * DeliveryAnswer
-         * @description How it goes with a mail. `detail` is what the mail server said.
-         */
-        meeting__apiserver__meetings__answers__DeliveryAnswer: {
-            /**
-             * Detail
-             * @default
-             */
-            detail: string;
-            /**
-             * State
-             * @enum {string}
-             */
-            state: "queued" | "sent" | "failed";
-            /**
-             * @description why it failed
-             * @default null
-             */
-            trouble: components["schemas"]["Trouble"] | null;
-        };
     };
     responses: never;
     parameters: never;

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from meeting.apiserver.admin.routes.system import ERRORS, TAGS, csv_reply
 from meeting.apiserver.admin.use_cases import Administration, Told
+from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import Outcome
 from meeting.apiserver.audit.use_cases import Search
 from meeting.apiserver.models import UtcMoment
@@ -100,14 +101,13 @@ def add_routes(api: Api, administration: Administration) -> None:
         "/api/v1/admin/audit.csv",
         callers=Who.ADMINISTRATOR,
         scope="admin:read",
-        audit="audit.export",
         query=AuditSearch,
         summary="The same as CSV: the newest 50 000 entries.",
         errors=ERRORS,
         tags=TAGS,
     )
     async def admin_audit_csv(call: Call, query: AuditSearch) -> Reply:
-        told = await administration.audit_file(_search(query))
+        told = await administration.audit_file(origin_of(call), _search(query))
         return csv_reply("audit.csv", csv_of(_COLUMNS, [_row(each) for each in told]))
 
 

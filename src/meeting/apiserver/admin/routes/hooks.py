@@ -6,7 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from meeting.apiserver.admin.routes.system import ERRORS, TAGS, checked
+from meeting.apiserver.admin.routes.system import ERRORS, TAGS
 from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import changed
 from meeting.apiserver.audit.use_cases import Audit, Entry, write
@@ -70,7 +70,7 @@ class WebhookChange(BaseModel):
     enabled: bool | None = None
 
 
-class DeliveryAnswer(Answer):
+class WebhookDelivery(Answer):
     """What became of one event."""
 
     id: str
@@ -86,7 +86,7 @@ class DeliveryAnswer(Answer):
 class DeliveriesAnswer(BaseModel):
     """The newest 100 deliveries."""
 
-    deliveries: list[DeliveryAnswer]
+    deliveries: list[WebhookDelivery]
 
 
 def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -> None:
@@ -144,7 +144,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
             write(transaction, audit.entry(entry))
 
         found = await hooks.change(
-            checked(id),
+            id,
             url=body.url,
             events=body.events,
             description=body.description,
@@ -165,7 +165,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         tags=TAGS,
     )
     async def admin_renew_webhook_secret(call: Call, id: str) -> SecretAnswer:
-        return SecretAnswer(secret=await hooks.renew_secret(checked(id), _also(call, "webhook.secret")))
+        return SecretAnswer(secret=await hooks.renew_secret(id, _also(call, "webhook.secret")))
 
     @api.route(
         "POST",
@@ -179,7 +179,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         tags=TAGS,
     )
     async def admin_test_webhook(call: Call, id: str) -> Reply:
-        await hooks.test(checked(id))
+        await hooks.test(id)
         wake()
         return Reply(202)
 
@@ -194,8 +194,8 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         tags=TAGS,
     )
     async def admin_webhook_deliveries(call: Call, id: str) -> DeliveriesAnswer:
-        found = await hooks.deliveries(checked(id))
-        return DeliveriesAnswer(deliveries=[DeliveryAnswer.model_validate(each) for each in found])
+        found = await hooks.deliveries(id)
+        return DeliveriesAnswer(deliveries=[WebhookDelivery.model_validate(each) for each in found])
 
     @api.route(
         "DELETE",
@@ -209,7 +209,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         tags=TAGS,
     )
     async def admin_delete_webhook(call: Call, id: str) -> Reply:
-        await hooks.remove(checked(id), _also(call, "webhook.delete"))
+        await hooks.remove(id, _also(call, "webhook.delete"))
         return Reply(204)
 
     def _also(call: Call, word: str) -> Callable[[Connection, Webhook], None]:

@@ -113,7 +113,7 @@ def add_routes(api: Api, settings: Settings, sweeper: Sweeper, audit: Audit) -> 
         "POST",
         "/api/v1/admin/retention/preview",
         callers=Who.ADMINISTRATOR,
-        scope="admin:read",
+        scope="admin:write",
         body=Retention,
         answer=PreviewAnswer,
         summary="How much would be removed tonight by these rules. Removes nothing.",
