@@ -7,7 +7,7 @@
         text/calendar; method=  RFC 6047: what Outlook, Google and Apple show as an invitation
       application/ics           the same as invite.ics, for programs that know files only
 
-A calendar names the organizer by the address that mails are sent from (docs/decisions/0012): that is what a calendar
+A calendar names the organizer by the address that mails are sent from (docs/decisions/0006): that is what a calendar
 program compares. A server with another From sends on behalf of it: SENT-BY (RFC 5545 section 3.2.18).
 """
 

@@ -2,7 +2,7 @@
 
 What is decided is written down first; then the room is brought in line with it, here. The same is done for everybody
 whose arrival a sfuserver reports, so it holds for an old access token, after a restart, and if the server could not be
-reached when it was decided (docs/decisions/0010-who-was-sent-away-stays-away.md).
+reached when it was decided (docs/decisions/0005-who-was-sent-away-stays-away.md).
 """
 
 import json

@@ -75,7 +75,7 @@ class Options:
     """How a meeting is held, as its owner has chosen."""
 
     guests_allowed: bool = True
-    #: What a guest is asked for, beside the link. Not hashed: it stands in the invitations (docs/decisions/0012).
+    #: What a guest is asked for, beside the link. Not hashed: it stands in the invitations (docs/decisions/0006).
     passcode: str | None = None
     #: Those who are neither host nor invited wait until they are let in.
     lobby: bool = False

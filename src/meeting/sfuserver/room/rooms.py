@@ -26,7 +26,7 @@ BATCH = 0.1
 
 
 MOST_REVOKED = 10_000
-"""Removals remembered; the hub looks at each arrival in any case (docs/decisions/0010)."""
+"""Removals remembered; the hub looks at each arrival in any case (docs/decisions/0005)."""
 
 
 class Rooms(Service):
