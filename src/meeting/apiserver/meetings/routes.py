@@ -15,8 +15,9 @@ from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.recurrence import LONGEST_RULE
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import MeetingOver, Presenters, Writers
-from meeting.apiserver.meetings.scheduling import Scheduling, Scope, Wanted
+from meeting.apiserver.meetings.scheduling import Scheduling, Scope
 from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.meetings.wanted import Wanted
 from meeting.apiserver.models import UtcMoment
 from meeting.apiserver.pages import Page, next_link
 from meeting.apiserver.schema import EMAIL_LENGTH

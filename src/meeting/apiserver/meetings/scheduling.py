@@ -5,7 +5,7 @@ another begins: RFC 5546 has no other way), or of all.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -13,17 +13,18 @@ from typing import Any
 from sqlalchemy import Connection, select
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.apiserver.accounts.rules import Limit, known_zone, normal_email
+from meeting.apiserver.accounts.rules import Limit
 from meeting.apiserver.accounts.use_cases import Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, insert_if_absent
 from meeting.apiserver.mail.use_cases import Letter, Mail
-from meeting.apiserver.meetings import groups, queries, recurrence, rules, writes
+from meeting.apiserver.meetings import queries, recurrence, rules, writes
 from meeting.apiserver.meetings.letters import Letters, times_differ
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
 from meeting.apiserver.meetings.series import Occurrence, Series
 from meeting.apiserver.meetings.tables import meeting
+from meeting.apiserver.meetings.wanted import Wanted, invited_by, new_times, series_of
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import BadRequest, TooManyRequests
 
@@ -39,40 +40,6 @@ class Scope(StrEnum):
     THIS = "this"
     FOLLOWING = "following"
     ALL = "all"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What an owner asks for; None leaves a thing as it is. Times are of the first occurrence, or of the one meant."""
-
-    title: str | None = None
-    begin_at: datetime | None = None
-    end_at: datetime | None = None
-    zone: str | None = None
-    invitees: Sequence[str] | None = None
-    #: Ids of the owner's groups, whose members are invited too.
-    groups: Sequence[str] = ()
-    #: Those of the invited who may write the minutes, where they are named.
-    minutes_writers: Sequence[str] | None = None
-    #: A rule; an empty text: it does not recur any more.
-    recurrence: str | None = None
-    #: Of `Options`, what was given.
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def cleaned(self, owner: Person) -> "Wanted":
-        """Every value as it is kept. Raises BadRequest."""
-        options = dict(self.options)
-        if options.get("passcode") is not None:
-            options["passcode"] = rules.clean_passcode(options["passcode"])
-        return replace(
-            self,
-            title=None if self.title is None else rules.clean_title(self.title),
-            zone=None if self.zone is None else known_zone(self.zone),
-            invitees=None if self.invitees is None else _addresses(self.invitees, owner),
-            minutes_writers=None if self.minutes_writers is None else _addresses(self.minutes_writers, owner),
-            groups=tuple(self.groups),
-            options=options,
-        )
 
 
 class Scheduling:
@@ -154,8 +121,8 @@ class Scheduling:
         options = rules.check_options(Options(**wanted.options))
         row = writes.fresh_row(meeting_id, Kind.SCHEDULED, owner, title, zone, options, now)
         row |= {"begin_at": wanted.begin_at, "end_at": wanted.end_at}
-        series = _series(title, wanted.recurrence, wanted.begin_at, wanted.end_at, zone)
-        emails = _invited(transaction, owner, wanted) or []
+        series = series_of(title, wanted.recurrence, wanted.begin_at, wanted.end_at, zone)
+        emails = invited_by(transaction, owner, wanted) or []
         if insert_if_absent(transaction, meeting, **row | writes.series_columns(series, now)):
             writes.invite(transaction, meeting_id, emails, wanted.minutes_writers or ())
             made = _found(transaction, meeting_id, now)
@@ -182,8 +149,8 @@ class Scheduling:
             writes.write(transaction, before, title=wanted.title or before.title, **vars(options))
             return _found(transaction, before.id, now)
         self._check_changeable(before, now)
-        values, series = _new_times(before, wanted, now)
-        emails = _invited(transaction, owner, wanted)
+        values, series = new_times(before, wanted, now)
+        emails = invited_by(transaction, owner, wanted)
         writes.write(transaction, before, **values, **vars(options), sequence=before.sequence + 1)
         if before.series is not None and (series is None or not series.exceptions):
             writes.put_exceptions(transaction, before.id, ())
@@ -411,60 +378,6 @@ class Scheduling:
             if wait:
                 raise TooManyRequests("Too many mails for one day.", retry_after=wait)
             self._mail.post(transaction, *letters)
-
-
-def _new_times(before: Meeting, wanted: Wanted, now: datetime) -> tuple[dict[str, Any], Series | None]:
-    """The columns of a meeting after a change of all of it, and its series."""
-    old = before.series
-    title = wanted.title or (old.title if old else before.title)
-    zone = wanted.zone or before.zone
-    was_begin, was_end = (old.begin_at, old.end_at) if old else (before.begin_at, before.end_at)
-    begin_at, end_at = wanted.begin_at or was_begin, wanted.end_at or was_end
-    assert begin_at is not None and end_at is not None, "a scheduled meeting has times"
-    rule = wanted.recurrence if wanted.recurrence is not None else str(old.rule) if old else None
-    series = _series(title, rule, begin_at, end_at, zone)
-    if old is not None and wanted.recurrence == "" and wanted.begin_at is None and wanted.end_at is None:
-        # It recurs no more: what stays is where it stands.
-        assert before.begin_at is not None and before.end_at is not None
-        begin_at, end_at = before.begin_at, before.end_at
-    if (begin_at, end_at) != (was_begin, was_end) or old != series:
-        last = series.occurrences()[-1] if series else None
-        rules.check_times(begin_at, end_at, now if last is None else begin_at)
-        if last is not None and last.end_at <= now:
-            raise BadRequest("The series would be over already.")
-    if series is not None and old is not None and replace(series, title=old.title) == replace(old, exceptions=()):
-        series = replace(series, exceptions=old.exceptions)
-    values = {"title": title, "begin_at": begin_at, "end_at": end_at, "zone": zone}
-    return values | writes.series_columns(series, now), series
-
-
-def _series(title: str, rule: str | None, begin_at: datetime, end_at: datetime, zone: str) -> Series | None:
-    """The series that is asked for, if one is. Raises BadRequest."""
-    if not rule:
-        return None
-    read = recurrence.read(rule, zone)
-    recurrence.check_series(read, begin_at, end_at, zone)
-    return Series(title, read, begin_at, end_at, zone)
-
-
-def _invited(transaction: Connection, owner: Person, wanted: Wanted) -> list[str] | None:
-    """Who is to be invited: those given and the members of the groups; None: as before."""
-    if wanted.invitees is None and not wanted.groups:
-        return None
-    members = groups.members(transaction, owner, wanted.groups)
-    return _limited([*(wanted.invitees or ()), *members], owner)
-
-
-def _addresses(given: Sequence[str], owner: Person) -> list[str]:
-    """Normal addresses in the order given, each once, without the owner's."""
-    return _limited([normal_email(text) for text in given], owner)
-
-
-def _limited(emails: Sequence[str], owner: Person) -> list[str]:
-    once = [email for email in dict.fromkeys(emails) if email != owner.email]
-    if len(once) > rules.MOST_INVITEES:
-        raise BadRequest(f"At most {rules.MOST_INVITEES} people can be invited.")
-    return once
 
 
 def _found(transaction: Connection, meeting_id: str, now: datetime) -> Meeting:
