@@ -145,7 +145,9 @@ def test_known_unknown_and_unwanted_addresses_are_answered_alike(make_hub: MakeH
     answers = []
     for email in (ADA, "new@example.com", "stranger@elsewhere.example"):
         answer = hub.browser().post("/api/v1/sign-in/codes", {"email": email})
-        headers = {name: value for name, value in answer.headers.items() if name not in ("X-Request-Id", "Date")}
+        # What is left of the limit of an address goes down with each request, whomever it is about.
+        changing = ("x-request-id", "date", "ratelimit")
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in changing}
         answers.append((answer.status, answer.body, headers))
     assert answers[0] == answers[1] == answers[2]
     assert "stranger@elsewhere.example" not in [mail["to"] for mail in hub.mails()]
