@@ -1,6 +1,6 @@
 """The API keeps to its document whatever it is asked: schemathesis makes up the calls, everybody in turn sends them.
 
-`make soak` asks more: MEETING_SCHEMA_EXAMPLES says how often each operation is tried by each.
+MEETING_SCHEMA_EXAMPLES in the environment says how often each operation is tried by each; once if it is not there.
 """
 
 import os
