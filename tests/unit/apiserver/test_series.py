@@ -94,7 +94,8 @@ def test_this_and_following_is_another_series_and_the_link_leads_on(hub: Hub) ->
     assert after["code"] != meeting["code"]
     assert (after["series"]["recurrence"], after["options"]["passcode"]) == ("FREQ=DAILY;COUNT=2", "4711")
     assert [each["email"] for each in after["invitees"]] == [BOB]
-    assert titles(hub) == ["Invitation", "Changed", "Invitation"]
+    *both, first = titles(hub)
+    assert (sorted(both), first) == (["Changed", "Invitation"], "Invitation")  # of one moment: in any order
     assert [each["begin_at"][8:13] for each in ada.get("/api/v1/meetings").json["meetings"]] == [
         "23T14",
         "24T18",
