@@ -8,7 +8,7 @@ const STATIC = new URL("../../src/meeting/apiserver/static/", import.meta.url).p
 
 /** Kilobytes (gzip) by entry of the manifest, everything it imports statically included. */
 const BUDGETS = {
-  "index.html": 240,
+  "index.html": 250,
   "src/home/HomePage.tsx": 290,
   "src/meeting/MeetingPage.tsx": 300,
   "src/meeting/MeetingRoom.tsx": 480,

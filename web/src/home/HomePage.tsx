@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Group, Stack, Tabs, Title } from "@mantine/core";
 import { IconCalendarCog, IconCalendarPlus, IconVideoPlus } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useNavigate } from "react-router";
 import type { Meeting } from "../core/api/types.ts";
@@ -10,9 +10,11 @@ import { Loading } from "../ui/Loading.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
-import { CalendarDialog } from "./CalendarDialog.tsx";
 import { MeetingList } from "./MeetingList.tsx";
-import { ScheduleDialog } from "./ScheduleDialog.tsx";
+
+// The calendar's parts are large: they come when a dialog opens.
+const CalendarDialog = lazy(async () => ({ default: (await import("./CalendarDialog.tsx")).CalendarDialog }));
+const ScheduleDialog = lazy(async () => ({ default: (await import("./ScheduleDialog.tsx")).ScheduleDialog }));
 
 export function HomePage() {
   const { t } = useTranslation();
@@ -55,8 +57,10 @@ export function HomePage() {
           <MeetingList when="past" onEdit={setEditing} />
         </Tabs.Panel>
       </Tabs>
-      {calendar ? <CalendarDialog onClose={() => setCalendar(false)} /> : null}
-      {editing === null ? null : <ScheduleDialog meeting={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
+      <Suspense fallback={<Loading />}>
+        {calendar ? <CalendarDialog onClose={() => setCalendar(false)} /> : null}
+        {editing === null ? null : <ScheduleDialog meeting={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
+      </Suspense>
     </Stack>
   );
 }

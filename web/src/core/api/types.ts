@@ -15,7 +15,7 @@ export type MeetingFront = Schemas["MeetingFace"];
 /** What its owner and those invited know. */
 export type Meeting = Schemas["MeetingAnswer"];
 export type ScheduleRequest = Pick<Schemas["ScheduledRequest"], "title" | "begin_at" | "end_at" | "zone" | "invitees"> &
-  Partial<Omit<Schemas["ScheduledRequest"], "kind">>;
+  Partial<Omit<Schemas["ScheduledRequest"], "kind" | "options">> & { options?: Partial<Schemas["MeetingOptions"]> };
 export type Scope = Schemas["Scope"];
 /** A change of a meeting; of a series: of which of its meetings. */
 export type MeetingChange = Partial<ScheduleRequest> & { scope?: Scope; occurrence?: string };
