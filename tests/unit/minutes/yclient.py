@@ -21,6 +21,8 @@ class Client:
         self.closed: Close | None = None
         self.carets: list[bytes] = []
         self.out: list[bytes] = []
+        self.told = self.heard = 0
+        """How far a test has passed on what is in `out`, here and of another's."""
         self._remote = False
         self.doc.observe(self._changed)
 

@@ -26,7 +26,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pycrdt import Doc, XmlFragment, merge_updates
+from pycrdt import Doc, XmlFragment
 
 from meeting.apiserver.minutes.carets import Carets, TooMuch
 from meeting.apiserver.minutes.effects import Close, CloseCode, Effect, Gather, Limits, Refused, Send, Store, Tell
@@ -39,7 +39,14 @@ from meeting.apiserver.minutes.frames import (
     durable_frame,
     sync_frame,
 )
-from meeting.apiserver.minutes.updates import BadUpdate, History, MissingPredecessor, Reader, check_state_vector
+from meeting.apiserver.minutes.updates import (
+    BadUpdate,
+    History,
+    MissingPredecessor,
+    Reader,
+    as_one,
+    check_state_vector,
+)
 
 FRAGMENT = "default"  # the name under which Tiptap's collaboration extension keeps the text
 _NOTHING = b"\x00\x00"  # an update without structs and deletions
@@ -98,8 +105,8 @@ class Document:
         Their order does not matter: rows of one transaction have none.
         """
         document = cls(limits)
-        for update in updates:
-            document._doc.apply_update(update)
+        if updates:
+            document._doc.apply_update(as_one(updates))
         document._history.note(document._history.news(document._doc.get_update()))
         document._size = sum(map(len, updates))
         return document
@@ -163,7 +170,7 @@ class Document:
         :raise MissingPredecessor: they build on something that did not come; load and merge all.
         """
         if updates:
-            update = _as_one(updates)
+            update = as_one(updates)
             news = self._history.news(update)
             if (merged := self._apply(_Change(_NOBODY, update, True))) != _NOTHING:
                 self._history.note(news)
@@ -362,7 +369,7 @@ class Document:
         writers = {change.client for change in batch if change.update != _NOTHING}
         if writers:
             # One frame for each client, however many wrote; what is one's own does not disturb in it.
-            frame = sync_frame(SyncType.UPDATE, _as_one([each.update for each in batch if each.update != _NOTHING]))
+            frame = sync_frame(SyncType.UPDATE, as_one([each.update for each in batch if each.update != _NOTHING]))
             self._effects.extend(Send(other, frame) for other in self._clients if {other} != writers)
         for number, count in Counter(change.client for change in batch).items():
             if client := self._clients.get(number):
@@ -376,10 +383,6 @@ class Document:
         for number in self._clients:
             self._effects.append(Close(number, CloseCode.TRY_AGAIN, "The minutes could not be saved just now."))
         self._clients.clear()
-
-
-def _as_one(updates: Sequence[bytes]) -> bytes:
-    return updates[0] if len(updates) == 1 else merge_updates(*updates)
 
 
 def _cost(item: _Change | _Question) -> int:

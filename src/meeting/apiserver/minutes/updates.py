@@ -15,9 +15,11 @@ lib0 `encoding.js` (readAny). Depth is counted from the root: a paragraph is 1, 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from pycrdt import merge_updates
 
 MAX_CLOCK = 0xFFFF_FFFF  # yrs keeps clocks and lengths in 32 bit
 MAX_CLIENT = (1 << 53) - 1  # what a JavaScript number can hold
@@ -240,6 +242,15 @@ def read_update(update: bytes, deepest: int = 64) -> dict[int, list[Struct]]:
                 raise BadUpdate("it deletes more than can exist")
     reader.end()
     return found
+
+
+def as_one(updates: Sequence[bytes]) -> bytes:
+    """Updates in any order, as one that a document can take.
+
+    Merged they are in the order in which each builds on the one before. One after the other they are not: yrs keeps
+    those that come too early, and does not take all of them up again when what they build on is there.
+    """
+    return updates[0] if len(updates) == 1 else merge_updates(*updates)
 
 
 def check_state_vector(vector: bytes) -> None:

@@ -13,6 +13,7 @@ from meeting.apiserver.events import Note, publish
 from meeting.apiserver.minutes.render import to_html, to_text
 from meeting.apiserver.minutes.sync import FRAGMENT
 from meeting.apiserver.minutes.tables import minutes_snapshot, minutes_update
+from meeting.apiserver.minutes.updates import as_one
 from meeting.apiserver.schema import new_id, utc_now
 
 #: Rows named in one statement when they are deleted.
@@ -110,6 +111,6 @@ def _document(updates: Sequence[bytes]) -> Doc[XmlFragment]:
     """A document of this thread's own (they are bound to the thread that made them)."""
     document: Doc[XmlFragment] = Doc()
     document.get(FRAGMENT, type=XmlFragment)
-    for update in updates:
-        document.apply_update(update)
+    if updates:
+        document.apply_update(as_one(updates))
     return document
