@@ -56,6 +56,7 @@ from meeting.apiserver.meetings.attendance import Attendances
 from meeting.apiserver.meetings.calendars import Calendars
 from meeting.apiserver.meetings.feed import Feeds
 from meeting.apiserver.meetings.groups import Groups
+from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.joining import Joining
 from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.moderation import Moderation
@@ -224,6 +225,10 @@ class ApiServer(MultiService):
         reply_links = ReplyLinks(secret.key("reply-link"), public_url)
         host = urlsplit(public_url).hostname or "localhost"
         calendars = Calendars(organizer_of(settings, host), host)
+
+        def house() -> House:
+            return House.of(decisions.current)
+
         meetings = Meetings(
             self.database,
             clock,
@@ -231,6 +236,7 @@ class ApiServer(MultiService):
             reservations=allocation.reservations,
             asked=ask_for_servers,
             close_room=close_room,
+            house=house,
         )
         letters = Letters(mail, calendars, reply_links, meetings.link)
         scheduling = Scheduling(
@@ -241,10 +247,13 @@ class ApiServer(MultiService):
             reservations=allocation.reservations,
             asked=ask_for_servers,
             close_room=close_room,
+            house=house,
         )
         groups = Groups(self.database, clock)
         replies = Replies(self.database, clock, reply_links)
-        reminders = Reminders(self.database, clock, mail, letters)
+        reminders = Reminders(
+            self.database, clock, mail, letters, usual=lambda: decisions.current.reminder_minutes or None
+        )
         feeds = Feeds(self.database, clock, secret.key("calendar-feed"), letters, calendars, public_url)
         joining = Joining(
             self.database,
@@ -253,6 +262,7 @@ class ApiServer(MultiService):
             accounts,
             allocation,
             meetings,
+            house=house,
             token_lifetime=timedelta(seconds=settings["tokenLifetime"]),
         )
 

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -16,6 +17,7 @@ from meeting.apiserver.allocation.use_cases import Allocation
 from meeting.apiserver.database import Database, upsert
 from meeting.apiserver.meetings import lobby, places, queries, roles, rules
 from meeting.apiserver.meetings.alignment import HAND, hand_value
+from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.lobby import Banned, Reason, Wait
 from meeting.apiserver.meetings.places import Place
 from meeting.apiserver.meetings.queries import Meeting
@@ -91,14 +93,17 @@ class Joining:
         allocation: Allocation,
         meetings: Meetings,
         *,
+        house: Callable[[], House],
         token_lifetime: timedelta = timedelta(hours=6),
     ) -> None:
+        """`house`: what administrators have decided by now."""
         self._database = database
         self._clock = clock
         self._secret = secret
         self._accounts = accounts
         self._allocation = allocation
         self._meetings = meetings
+        self._house = house
         self._token_lifetime = token_lifetime
 
     async def join(
@@ -179,6 +184,8 @@ class Joining:
     ) -> _Visitor:
         if caller.person is not None:
             return _Visitor(caller, None, source, None, passcode)
+        if not self._house().guests:
+            raise SignInNeeded("Guests are not allowed on this server.", extra={"guests_allowed": False})
         guest, cookie = _as_guest(caller, found, name, now)
         return _Visitor(Caller(guest=guest), cookie, source, self.hidden(found.id, source), passcode)
 

@@ -4,7 +4,7 @@ Exactly once, however many replicas look: the row that says it was sent is writt
 it one does everything again and finds it there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,7 +43,16 @@ class Due:
 class Reminders:
     """Sends them, and keeps what people have chosen."""
 
-    def __init__(self, database: Database, clock: IReactorTime, mail: Mail, letters: Letters) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: IReactorTime,
+        mail: Mail,
+        letters: Letters,
+        usual: Callable[[], int | None] = lambda: DEFAULT_MINUTES,
+    ) -> None:
+        """`usual`: how many minutes before, for whoever has not chosen; None: not at all."""
+        self._usual = usual
         self._database = database
         self._clock = clock
         self._mail = mail
@@ -52,12 +61,13 @@ class Reminders:
     async def send(self) -> None:
         """Send what is due: one of the rounds, on every replica."""
         now = utc_now(self._clock)
-        while await self._database.read(_due, now):
-            await self._database.run(self._send, now)
+        usual = self._usual()
+        while await self._database.read(_due, usual, now):
+            await self._database.run(self._send, usual, now)
             self._mail.wake()
 
-    def _send(self, transaction: Connection, now: datetime) -> None:
-        for due in _due(transaction, now):
+    def _send(self, transaction: Connection, usual: int | None, now: datetime) -> None:
+        for due in _due(transaction, usual, now):
             rows = [
                 {"meeting_id": due.meeting.id, "begin_at": due.meeting.begin_at, "email": email} for email in due.emails
             ]
@@ -74,7 +84,7 @@ class Reminders:
     async def chosen(self, who: Person) -> int | None:
         """How many minutes before a meeting somebody is reminded; None: not at all."""
         chosen = await self._database.read(_chosen, {who.id})
-        return chosen.get(who.id, DEFAULT_MINUTES)
+        return chosen.get(who.id, self._usual())
 
     async def choose(self, who: Person, minutes: int | None) -> None:
         """Be reminded so many minutes before, or not at all. Raises BadRequest."""
@@ -83,8 +93,8 @@ class Reminders:
         await self._database.run(_choose, who.id, minutes)
 
 
-def _due(transaction: Connection, now: datetime) -> Sequence[Due]:
-    window = now + timedelta(minutes=max(CHOICES))
+def _due(transaction: Connection, usual: int | None, now: datetime) -> Sequence[Due]:
+    window = now + timedelta(minutes=max(*CHOICES, usual or 0))
     query = (
         select(meeting)
         .where(meeting.c.begin_at > now, meeting.c.begin_at <= window, meeting.c.kind == Kind.SCHEDULED)
@@ -109,7 +119,7 @@ def _due(transaction: Connection, now: datetime) -> Sequence[Due]:
         emails = tuple(
             email
             for email in asked[each.id]
-            if email not in told and _is_time(each, _minutes(people.get(email), chosen), now)
+            if email not in told and _is_time(each, _minutes(people.get(email), chosen, usual), now)
         )
         if emails:
             due.append(Due(each, emails))
@@ -120,8 +130,8 @@ def _asked(of: Meeting) -> list[str]:
     return [of.owner.email, *(each.email for each in of.invitees if each.reply is not Reply.DECLINED)]
 
 
-def _minutes(who: Person | None, chosen: Mapping[str, int | None]) -> int | None:
-    return DEFAULT_MINUTES if who is None else chosen.get(who.id, DEFAULT_MINUTES)
+def _minutes(who: Person | None, chosen: Mapping[str, int | None], usual: int | None) -> int | None:
+    return usual if who is None else chosen.get(who.id, usual)
 
 
 def _is_time(of: Meeting, minutes: int | None, now: datetime) -> bool:

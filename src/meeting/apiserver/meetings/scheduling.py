@@ -19,6 +19,7 @@ from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, insert_if_absent
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, recurrence, rules, writes
+from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.letters import Letters, times_differ
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
@@ -55,9 +56,10 @@ class Scheduling:
         reservations: Reservations,
         asked: Callable[[], None],
         close_room: Callable[[Meeting], None],
+        house: Callable[[], House],
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
-        out of a room: both go on by themselves.
+        out of a room: both go on by themselves. `house`: what administrators have decided by now.
         """
         self._database = database
         self._clock = clock
@@ -66,14 +68,17 @@ class Scheduling:
         self._reservations = reservations
         self._asked = asked
         self._close_room = close_room
+        self._house = house
 
     async def schedule(self, owner: Person, wanted: Wanted, *, meeting_id: str | None = None) -> Meeting:
         """A new scheduled meeting with at least title, times and zone; invitations go out.
 
-        `meeting_id`: the one it gets, or has got when this was asked before. Raises BadRequest.
+        `meeting_id`: the one it gets, or has got when this was asked before. Raises BadRequest, Forbidden.
         """
         now = utc_now(self._clock)
-        made = await self._database.run(self._make, owner, wanted.cleaned(owner), meeting_id or new_id(now), now)
+        self._house().check_may_create(owner)
+        whole = replace(wanted, options=self._house().usual(wanted.options)).cleaned(owner)
+        made = await self._database.run(self._make, owner, whole, meeting_id or new_id(now), now)
         self._mail.wake()
         self._asked()
         return made
@@ -118,7 +123,7 @@ class Scheduling:
         title, zone = wanted.title, wanted.zone or "UTC"
         assert title is not None and wanted.begin_at is not None and wanted.end_at is not None
         rules.check_times(wanted.begin_at, wanted.end_at, now)
-        options = rules.check_options(Options(**wanted.options))
+        options = self._house().bounded(rules.check_options(Options(**wanted.options)))
         row = writes.fresh_row(meeting_id, Kind.SCHEDULED, owner, title, zone, options, now)
         row |= {"begin_at": wanted.begin_at, "end_at": wanted.end_at}
         series = series_of(title, wanted.recurrence, wanted.begin_at, wanted.end_at, zone)
@@ -142,7 +147,7 @@ class Scheduling:
         now: datetime,
     ) -> Meeting:
         before = writes.owned(transaction, owner, code, now)
-        options = rules.check_options(replace(before.options, **wanted.options))
+        options = self._house().bounded(rules.check_options(replace(before.options, **wanted.options)))
         if before.kind is Kind.INSTANT:
             if replace(wanted, title=None, options={}) != Wanted():
                 raise BadRequest("An instant meeting has a title and options, but no times and no invitees.")

@@ -16,6 +16,7 @@ from meeting.apiserver.accounts.use_cases import Caller, Guest, Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent
 from meeting.apiserver.meetings import listing, places, queries, roles, rules, writes
+from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
@@ -53,9 +54,10 @@ class Meetings:
         reservations: Reservations,
         asked: Callable[[], None],
         close_room: Callable[[Meeting], None],
+        house: Callable[[], House],
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
-        out of a room: both go on by themselves.
+        out of a room: both go on by themselves. `house`: what administrators have decided by now.
         """
         self._database = database
         self._clock = clock
@@ -63,6 +65,7 @@ class Meetings:
         self._reservations = reservations
         self._asked = asked
         self._close_room = close_room
+        self._house = house
 
     def link(self, of: Meeting) -> str:
         """What an owner sends around: the address of the meeting's page."""
@@ -71,10 +74,16 @@ class Meetings:
     # -- making -----------------------------------------------------------------------------------------------------
 
     async def open_instant(self, owner: Person) -> tuple[Meeting, bool]:
-        """The owner's instant meeting, and whether it was made now. There is one per owner; its code stays."""
+        """The owner's instant meeting, and whether it was made now. There is one per owner; its code stays.
+
+        Raises Forbidden.
+        """
         now = utc_now(self._clock)
+        house = self._house()
+        house.check_may_create(owner)
         title = f"{owner.name}'s meeting"[: rules.TITLE_LENGTH]
-        fresh = writes.fresh_row(new_id(now), Kind.INSTANT, owner, title, owner.zone, Options(), now)
+        options = house.bounded(Options(**house.usual({})))
+        fresh = writes.fresh_row(new_id(now), Kind.INSTANT, owner, title, owner.zone, options, now)
         opened = await self._database.run(_open_instant, owner, fresh, self._reservations, now)
         self._asked()
         return opened
