@@ -60,6 +60,7 @@ from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.joining import Joining
 from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.moderation import Moderation
+from meeting.apiserver.meetings.news import News
 from meeting.apiserver.meetings.presence import Presence
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.reminders import Reminders
@@ -229,6 +230,7 @@ class ApiServer(MultiService):
         def house() -> House:
             return House.of(decisions.current)
 
+        news = News(hooks)
         meetings = Meetings(
             self.database,
             clock,
@@ -237,6 +239,7 @@ class ApiServer(MultiService):
             asked=ask_for_servers,
             close_room=close_room,
             house=house,
+            news=news,
         )
         letters = Letters(mail, calendars, reply_links, meetings.link)
         scheduling = Scheduling(
@@ -248,6 +251,7 @@ class ApiServer(MultiService):
             asked=ask_for_servers,
             close_room=close_room,
             house=house,
+            news=news,
         )
         groups = Groups(self.database, clock)
         replies = Replies(self.database, clock, reply_links)
@@ -269,7 +273,7 @@ class ApiServer(MultiService):
         def recorded() -> bool:
             return decisions.current.attendance
 
-        presence = Presence(self.database, clock, recorded=recorded)
+        presence = Presence(self.database, clock, news, recorded=recorded)
         alignment = Alignment(self.database, clock, rooms, errands)
         moderation = Moderation(self.database, clock, meetings, rooms, alignment)
         attendances = Attendances(self.database, clock, meetings, recorded=recorded)

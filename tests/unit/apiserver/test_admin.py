@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.hub import Browser, Hub, MakeHub
+from tests.unit.apiserver.reports import report_of
 
 ADA, GRACE, LINUS = "ada@example.com", "grace@example.com", "linus@example.com"
 
@@ -268,18 +269,11 @@ def test_usage_counts_minutes_people_and_the_peak(hub: Hub, ada: Browser) -> Non
 
 
 def test_the_overview_counts_who_is_there(hub: Hub, ada: Browser) -> None:
-    from twisted.internet.defer import Deferred
-
-    from meeting.apiserver.meetings.presence import Presence, Stay
-    from meeting.apiserver.schema import utc_now
-
     hub.beat("sfu", "1.sfu.example.com:443", details={"rooms": 1})
     code = ada.instant()["code"]
     joined = ada.post(f"/api/v1/meetings/{code}/join", {"device": "abcdefgh"}).json
-    presence = Presence(hub.server.database, hub.clock)
     for number in range(2):
-        stay = Stay(joined["meeting"]["id"], f"PA_{number}", joined["identity"], "Ada")
-        Deferred.fromCoroutine(presence.joined(stay, utc_now(hub.clock)))
+        report_of(hub, "participant_joined", joined["meeting"], f"PA_{number}", joined["identity"])
     overview = ada.get("/api/v1/admin/overview").json
     live = overview["meetings"]
     assert [(each["code"], each["people"], each["server"]) for each in live] == [(code, 2, "1.sfu.example.com:443")]

@@ -1,16 +1,19 @@
 """Webhooks: what happens is told, signed, again until it is heard; never to an address inside."""
 
 import hmac
+import json
 from base64 import b64decode, b64encode
 from ipaddress import ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit.protocol.models import ParticipantInfo
 
 from meeting.apiserver.hooks.rules import PATIENCE, check_url, may_reach
 from meeting.daemon.errors import BadRequest
 from tests.support.hub import Browser, Hub, MakeHub
+from tests.unit.apiserver.reports import report_of
 
 ADA = "ada@example.com"
 URL = "https://hooks.example.com/meeting"
@@ -117,3 +120,76 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     except BadRequest:
         return
     assert found.startswith("https://") and found.isascii()
+
+
+def told(hub: Hub) -> list[tuple[str, str, str]]:
+    """What was written down to be told, in its order: the event, the meeting's title, the participant's name."""
+    rows = hub.sql(lambda tx: tx.exec_driver_sql("SELECT body FROM webhook_delivery ORDER BY created_at, id").all())
+    bodies = [json.loads(row[0]) for row in rows]
+    assert "4711" not in str(bodies), "a passcode is told to nobody"
+    return [
+        (body["type"], body["data"]["meeting"]["title"], body["data"].get("participant", {}).get("name", ""))
+        for body in bodies
+    ]
+
+
+def test_what_happens_to_meetings_is_told_to_whoever_wants_to_know(hub: Hub, ada: Browser) -> None:
+    add(ada, "meeting.created", "meeting.changed", "meeting.cancelled")
+    add(ada, "meeting.cancelled")
+    path = f"/api/v1/meetings/{ada.schedule(title='Plan', options={'passcode': '4711'})['code']}"
+    assert ada.patch(path, {"title": "Plans"}).status == 200
+    for _ in range(2):
+        assert ada.delete(path).status == 204
+    ada.post("/api/v1/meetings", {"kind": "instant"})
+    ada.post("/api/v1/meetings", {"kind": "instant"})
+    assert told(hub) == [
+        ("meeting.created", "Plan", ""),
+        ("meeting.changed", "Plans", ""),
+        ("meeting.cancelled", "Plans", ""),
+        ("meeting.cancelled", "Plans", ""),
+        ("meeting.created", "Ada's meeting", ""),
+    ]
+
+
+def test_who_comes_and_goes_is_told_once_however_often_it_is_reported(hub: Hub, ada: Browser) -> None:
+    events = ("meeting.started", "meeting.ended", "participant.joined", "participant.left")
+    add(ada, *events)
+    hub.beat("sfu", "1.sfu.example.com:443")
+    code = ada.instant()["code"]
+    joined = ada.post(f"/api/v1/meetings/{code}/join", {"device": "abcdefgh"}).json
+    for event in ("participant_joined", "participant_left"):
+        for _ in range(2):
+            report_of(hub, event, joined["meeting"], "PA_1", joined["identity"], ParticipantInfo(name="Ada"))
+    title = "Ada's meeting"
+    assert sorted(told(hub)) == sorted(
+        [
+            ("meeting.started", title, ""),
+            ("participant.joined", title, "Ada"),
+            ("participant.left", title, "Ada"),
+            ("meeting.ended", title, ""),
+        ]
+    )
+
+
+def test_where_nobody_is_recorded_nobody_is_told_who_came(hub: Hub, ada: Browser) -> None:
+    add(ada, "meeting.started", "participant.joined", "participant.left")
+    settings = {"version": 0, "values": {"attendance": False}}
+    assert ada.patch("/api/v1/admin/settings", settings).status == 200
+    hub.beat("sfu", "1.sfu.example.com:443")
+    code = ada.instant()["code"]
+    joined = ada.post(f"/api/v1/meetings/{code}/join", {"device": "abcdefgh"}).json
+    for event in ("participant_joined", "participant_left"):
+        report_of(hub, event, joined["meeting"], "PA_1", joined["identity"])
+    assert [event for event, _, _ in told(hub)] == ["meeting.started"]
+
+
+def test_a_meeting_that_is_ended_is_told_once(hub: Hub, ada: Browser) -> None:
+    add(ada, "meeting.ended")
+    hub.beat("sfu", "1.sfu.example.com:443")
+    code = ada.instant()["code"]
+    joined = ada.post(f"/api/v1/meetings/{code}/join", {"device": "abcdefgh"}).json
+    report_of(hub, "participant_joined", joined["meeting"], "PA_1", joined["identity"])
+    for _ in range(2):
+        ada.post(f"/api/v1/meetings/{code}/end")
+    report_of(hub, "participant_left", joined["meeting"], "PA_1", joined["identity"])
+    assert [event for event, _, _ in told(hub)] == ["meeting.ended"]

@@ -65,9 +65,12 @@ class Hooks:
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
-    def tell(self, transaction: Connection, event: Event, data: Mapping[str, Any], now: datetime) -> None:
+    def tell(
+        self, transaction: Connection, event: Event, data: Callable[[], Sequence[Mapping[str, Any]]], now: datetime
+    ) -> None:
         """Write down for each webhook that wants it what has happened, with the transaction in which it happens.
 
+        `data` gives what to tell, one for each time the event has happened; it is asked only if somebody wants to know.
         The sender finds it within a second.
         """
         wanting = [
@@ -81,7 +84,8 @@ class Hooks:
             .group_by(webhook_delivery.c.webhook_id)
         )
         waiting = {row.webhook_id: row.waiting for row in transaction.execute(queued)}
-        rows = [_row(id, event, data, now) for id in wanting if waiting.get(id, 0) < rules.MOST_WAITING]
+        open_ = [id for id in wanting if waiting.get(id, 0) < rules.MOST_WAITING]
+        rows = [_row(id, event, each, now) for each in (data() if open_ else ()) for id in open_]
         if rows:
             transaction.execute(webhook_delivery.insert(), rows)
 

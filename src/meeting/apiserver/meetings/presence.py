@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from meeting.apiserver.allocation.use_cases import lost_since
 from meeting.apiserver.database import Database, insert_new, upsert
 from meeting.apiserver.meetings.identities import subject_of
+from meeting.apiserver.meetings.news import Event, News
 from meeting.apiserver.meetings.rules import Kind
 from meeting.apiserver.meetings.tables import attendance, meeting, member, room
 from meeting.apiserver.schema import Moment, utc_now
@@ -32,52 +33,118 @@ class Stay:
 class Presence:
     """Attendance, and whether a meeting is running."""
 
-    def __init__(self, database: Database, clock: IReactorTime, *, recorded: Callable[[], bool] = lambda: True) -> None:
-        """`recorded` False: who has left is forgotten; that somebody was there is not."""
+    def __init__(
+        self, database: Database, clock: IReactorTime, news: News, *, recorded: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`recorded` False: who has left is forgotten, and nobody is told who comes and goes; that somebody was there
+        is not.
+        """
         self._database = database
         self._clock = clock
+        self._news = news
         self._recorded = recorded
 
     async def joined(self, stay: Stay, at: datetime) -> None:
         """Somebody is in the room."""
-        await self._database.run(_joined, stay, self._not_later(at))
+        await self._database.run(self._write_joined, stay, self._not_later(at), self._recorded())
 
     async def left(self, stay: Stay, at: datetime) -> None:
         """Somebody has left the room."""
-        await self._database.run(_left, stay, self._not_later(at), self._recorded())
+        await self._database.run(self._write_left, stay, self._not_later(at), self._recorded())
 
     async def emptied(self, meeting_id: str, at: datetime) -> None:
         """The room is closed."""
-        await self._database.run(_finished, meeting_id, self._not_later(at), self._recorded())
+        await self._database.run(self._write_finished, meeting_id, self._not_later(at), self._recorded())
 
     async def sweep(self) -> None:
         """End the stays in rooms whose server has died or started anew."""
-        await self._database.run(_sweep, utc_now(self._clock), self._recorded())
+        await self._database.run(self._write_sweep, utc_now(self._clock), self._recorded())
 
     def _not_later(self, at: datetime) -> datetime:
         """A server's clock may be ahead of ours."""
         return min(at, utc_now(self._clock))
 
+    # -- one transaction each -----------------------------------------------------------------------------------------
 
-def _joined(transaction: Connection, stay: Stay, at: datetime) -> None:
-    if not _is_meeting(transaction, stay.meeting_id):
-        return  # a room of somebody else who has the LiveKit key pair
-    insert_new(transaction, attendance, [_row(stay, at)])
-    _settle(transaction, stay.meeting_id, at)
+    def _write_joined(self, transaction: Connection, stay: Stay, at: datetime, recorded: bool) -> None:
+        if not _is_meeting(transaction, stay.meeting_id):
+            return  # a room of somebody else who has the LiveKit key pair
+        known = _left_at(transaction, stay) is not _UNKNOWN
+        insert_new(transaction, attendance, [_row(stay, at)])
+        self._settle(transaction, stay.meeting_id, at)
+        if recorded and not known:
+            who = [(stay.identity, stay.name)]
+            self._news.of_people(transaction, Event.PARTICIPANT_JOINED, stay.meeting_id, who, at)
 
+    def _write_left(self, transaction: Connection, stay: Stay, at: datetime, recorded: bool) -> None:
+        if not _is_meeting(transaction, stay.meeting_id):
+            return
+        was_there = _left_at(transaction, stay) is None
+        # Where the report of the join was overtaken or lost, at least the leaving is known.
+        upsert(
+            transaction,
+            attendance,
+            {**_row(stay, at), "left_at": at},
+            {"left_at": func.coalesce(attendance.c.left_at, literal(at, Moment))},
+        )
+        _lower_hand(transaction, stay)
+        if recorded and was_there:
+            who = [(stay.identity, stay.name)]
+            self._news.of_people(transaction, Event.PARTICIPANT_LEFT, stay.meeting_id, who, at)
+        self._over(transaction, stay.meeting_id, at, recorded)
 
-def _left(transaction: Connection, stay: Stay, at: datetime, recorded: bool) -> None:
-    if not _is_meeting(transaction, stay.meeting_id):
-        return
-    # Where the report of the join was overtaken or lost, at least the leaving is known.
-    upsert(
-        transaction,
-        attendance,
-        {**_row(stay, at), "left_at": at},
-        {"left_at": func.coalesce(attendance.c.left_at, literal(at, Moment))},
-    )
-    _lower_hand(transaction, stay)
-    _over(transaction, stay.meeting_id, at, recorded)
+    def _write_finished(self, transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
+        """Everybody has gone: the next meeting begins afresh. (Not so when a server died: they come back.)"""
+        self._emptied(transaction, meeting_id, at, recorded)
+        there = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
+        transaction.execute(delete(room).where(room.c.meeting_id == meeting_id, ~there))
+
+    def _write_sweep(self, transaction: Connection, now: datetime, recorded: bool) -> None:
+        query = select(meeting.c.id).where(meeting.c.running_since.is_not(None))
+        running = [row.id for row in transaction.execute(query)]
+        if not running:
+            return
+        since = lost_since(transaction, running, now)
+        stays = select(attendance).where(attendance.c.meeting_id.in_(list(since)), attendance.c.left_at.is_(None))
+        over = {row.meeting_id for row in transaction.execute(stays) if row.joined_at < since[row.meeting_id]}
+        for meeting_id in over:  # few: the meetings of one server that died
+            self._emptied(transaction, meeting_id, since[meeting_id], recorded)
+
+    # -- parts of them ------------------------------------------------------------------------------------------------
+
+    def _emptied(self, transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
+        there = and_(
+            attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None), attendance.c.joined_at <= at
+        )
+        if recorded:
+            gone = transaction.execute(select(attendance.c.identity, attendance.c.name).where(there))
+            who = [(row.identity, row.name) for row in gone]
+            self._news.of_people(transaction, Event.PARTICIPANT_LEFT, meeting_id, who, at)
+        transaction.execute(update(attendance).where(there).values(left_at=at))
+        self._over(transaction, meeting_id, at, recorded)
+
+    def _over(self, transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
+        """Stays have ended: what follows for the meeting, and what is not to be kept of them."""
+        if not recorded:
+            gone = attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_not(None), attendance.c.identity != ""
+            transaction.execute(update(attendance).where(*gone).values(identity="", name=""))
+        self._settle(transaction, meeting_id, at)
+
+    def _settle(self, transaction: Connection, meeting_id: str, at: datetime) -> None:
+        """Bring the meeting's state in line with who is there."""
+        somebody = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
+        if transaction.execute(select(somebody)).scalar():
+            begins = update(meeting).where(meeting.c.id == meeting_id, meeting.c.running_since.is_(None))
+            begins = begins.where(meeting.c.ended_at.is_(None), meeting.c.cancelled_at.is_(None))
+            if transaction.execute(begins.values(running_since=at)).rowcount:
+                self._news.of_meeting_by_id(transaction, Event.MEETING_STARTED, meeting_id, at)
+            return
+        was = meeting.c.id == meeting_id, meeting.c.running_since.is_not(None)
+        # The last one leaves after the scheduled end: it is over. Before, they may come back.
+        over = or_(meeting.c.kind != Kind.SCHEDULED, meeting.c.end_at > at)
+        transaction.execute(update(meeting).where(*was, ~over).values(ended_at=at))
+        if transaction.execute(update(meeting).where(*was).values(running_since=None)).rowcount:
+            self._news.of_meeting_by_id(transaction, Event.MEETING_ENDED, meeting_id, at)
 
 
 def _lower_hand(transaction: Connection, stay: Stay) -> None:
@@ -98,38 +165,6 @@ def _lower_hand(transaction: Connection, stay: Stay) -> None:
     transaction.execute(update(member).where(*theirs, ~still).values(hand_raised_at=None))
 
 
-def _finished(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
-    """Everybody has gone: the next meeting begins afresh. (Not so when a server died: they come back.)"""
-    _emptied(transaction, meeting_id, at, recorded)
-    there = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
-    transaction.execute(delete(room).where(room.c.meeting_id == meeting_id, ~there))
-
-
-def _emptied(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
-    there = and_(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None), attendance.c.joined_at <= at)
-    transaction.execute(update(attendance).where(there).values(left_at=at))
-    _over(transaction, meeting_id, at, recorded)
-
-
-def _over(transaction: Connection, meeting_id: str, at: datetime, recorded: bool) -> None:
-    """Stays have ended: what follows for the meeting, and what is not to be kept of them."""
-    if not recorded:
-        gone = attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_not(None), attendance.c.identity != ""
-        transaction.execute(update(attendance).where(*gone).values(identity="", name=""))
-    _settle(transaction, meeting_id, at)
-
-
-def _sweep(transaction: Connection, now: datetime, recorded: bool) -> None:
-    running = [row.id for row in transaction.execute(select(meeting.c.id).where(meeting.c.running_since.is_not(None)))]
-    if not running:
-        return
-    since = lost_since(transaction, running, now)
-    stays = select(attendance).where(attendance.c.meeting_id.in_(list(since)), attendance.c.left_at.is_(None))
-    over = {row.meeting_id for row in transaction.execute(stays) if row.joined_at < since[row.meeting_id]}
-    for meeting_id in over:  # few: the meetings of one server that died
-        _emptied(transaction, meeting_id, since[meeting_id], recorded)
-
-
 def _is_meeting(transaction: Connection, meeting_id: str) -> bool:
     return transaction.execute(select(meeting.c.id).where(meeting.c.id == meeting_id)).first() is not None
 
@@ -145,17 +180,11 @@ def _row(stay: Stay, at: datetime) -> dict[str, object]:
     }
 
 
-def _settle(transaction: Connection, meeting_id: str, at: datetime) -> None:
-    """Bring the meeting's state in line with who is there."""
-    somebody = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
-    if transaction.execute(select(somebody)).scalar():
-        begins = update(meeting).where(meeting.c.id == meeting_id, meeting.c.running_since.is_(None))
-        transaction.execute(
-            begins.where(meeting.c.ended_at.is_(None), meeting.c.cancelled_at.is_(None)).values(running_since=at)
-        )
-        return
-    was = meeting.c.id == meeting_id, meeting.c.running_since.is_not(None)
-    # The last one leaves after the scheduled end: it is over. Before, they may come back.
-    over = or_(meeting.c.kind != Kind.SCHEDULED, meeting.c.end_at > at)
-    transaction.execute(update(meeting).where(*was, ~over).values(ended_at=at))
-    transaction.execute(update(meeting).where(*was).values(running_since=None))
+_UNKNOWN = object()
+
+
+def _left_at(transaction: Connection, stay: Stay) -> object:
+    """When a stay ended, None while it lasts, _UNKNOWN of one that was never reported."""
+    query = select(attendance.c.left_at).where(attendance.c.meeting_id == stay.meeting_id, attendance.c.stay == stay.id)
+    row = transaction.execute(query).first()
+    return _UNKNOWN if row is None else row.left_at

@@ -21,6 +21,7 @@ from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, recurrence, rules, writes
 from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.letters import Letters, times_differ
+from meeting.apiserver.meetings.news import Event, News
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
 from meeting.apiserver.meetings.series import Occurrence, Series
@@ -57,6 +58,7 @@ class Scheduling:
         asked: Callable[[], None],
         close_room: Callable[[Meeting], None],
         house: Callable[[], House],
+        news: News,
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
         out of a room: both go on by themselves. `house`: what administrators have decided by now.
@@ -69,6 +71,7 @@ class Scheduling:
         self._asked = asked
         self._close_room = close_room
         self._house = house
+        self._news = news
 
     async def schedule(self, owner: Person, wanted: Wanted, *, meeting_id: str | None = None) -> Meeting:
         """A new scheduled meeting with at least title, times and zone; invitations go out.
@@ -133,6 +136,7 @@ class Scheduling:
             made = _found(transaction, meeting_id, now)
             self._post(transaction, made, self._letters.invitations(transaction, made, now), now)
             self._want(transaction, made, now)
+            self._news.of_meeting(transaction, Event.MEETING_CREATED, made, now)
         # Else this is done again after a commit whose answer was lost: the mails are queued.
         return _found(transaction, meeting_id, now)
 
@@ -152,7 +156,9 @@ class Scheduling:
             if replace(wanted, title=None, options={}) != Wanted():
                 raise BadRequest("An instant meeting has a title and options, but no times and no invitees.")
             writes.write(transaction, before, title=wanted.title or before.title, **vars(options))
-            return _found(transaction, before.id, now)
+            after = _found(transaction, before.id, now)
+            self._news.of_meeting(transaction, Event.MEETING_CHANGED, after, now)
+            return after
         self._check_changeable(before, now)
         values, series = new_times(before, wanted, now)
         emails = invited_by(transaction, owner, wanted)
@@ -172,6 +178,7 @@ class Scheduling:
         self._post(transaction, after, self._letters.changes(transaction, before, after, now), now)
         if (before.begin_at, before.end_at) != (after.begin_at, after.end_at):
             self._want(transaction, after, now)
+        self._news.of_meeting(transaction, Event.MEETING_CHANGED, after, now)
         return queries.with_deliveries(transaction, after)
 
     def _change_one(
@@ -259,6 +266,7 @@ class Scheduling:
             letters = self._letters.cancellations(transaction, replace(before, sequence=sequence), now)
             self._mail.post(transaction, *letters)
             self._reservations.drop(transaction, before.id, now)
+            self._news.of_meeting(transaction, Event.MEETING_CANCELLED, before, now)
         return before
 
     def _cancel_one(
@@ -313,6 +321,7 @@ class Scheduling:
         after = _found(transaction, before.id, now)
         if (after.begin_at, after.end_at) != (before.begin_at, before.end_at):
             self._want(transaction, after, now)
+        self._news.of_meeting(transaction, Event.MEETING_CHANGED, after, now)
         return after
 
     def _shorten(
@@ -334,6 +343,7 @@ class Scheduling:
         self._post(transaction, after, self._letters.changes(transaction, before, after, now), now)
         if (after.begin_at, after.end_at) != (before.begin_at, before.end_at):
             self._want(transaction, after, now)
+        self._news.of_meeting(transaction, Event.MEETING_CHANGED, after, now)
 
     def _stand(self, transaction: Connection, found: Meeting, now: datetime) -> Meeting:
         """The series, standing where it has to by now."""

@@ -17,6 +17,7 @@ from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent
 from meeting.apiserver.meetings import listing, places, queries, roles, rules, writes
 from meeting.apiserver.meetings.house import House
+from meeting.apiserver.meetings.news import Event, News
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
@@ -55,6 +56,7 @@ class Meetings:
         asked: Callable[[], None],
         close_room: Callable[[Meeting], None],
         house: Callable[[], House],
+        news: News,
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
         out of a room: both go on by themselves. `house`: what administrators have decided by now.
@@ -66,6 +68,7 @@ class Meetings:
         self._asked = asked
         self._close_room = close_room
         self._house = house
+        self._news = news
 
     def link(self, of: Meeting) -> str:
         """What an owner sends around: the address of the meeting's page."""
@@ -84,17 +87,17 @@ class Meetings:
         title = f"{owner.name}'s meeting"[: rules.TITLE_LENGTH]
         options = house.bounded(Options(**house.usual({})))
         fresh = writes.fresh_row(new_id(now), Kind.INSTANT, owner, title, owner.zone, options, now)
-        opened = await self._database.run(_open_instant, owner, fresh, self._reservations, now)
+        opened = await self._database.run(_open_instant, owner, fresh, self._reservations, self._news, now)
         self._asked()
         return opened
 
     async def end(self, caller: Caller, code: str) -> None:
         """End a meeting for all who are in it. Raises SignInNeeded, Forbidden, NotFound, MeetingOver."""
-        self._close_room(await self._database.run(_end, caller, code, utc_now(self._clock)))
+        self._close_room(await self._database.run(_end, caller, code, self._news, utc_now(self._clock)))
 
     async def end_overlong(self) -> None:
         """End the meetings that have lasted as long as they may; everybody was warned (`alignment.metadata_of`)."""
-        for over in await self._database.run(_overlong, utc_now(self._clock)):
+        for over in await self._database.run(_overlong, self._news, utc_now(self._clock)):
             self._close_room(over)
 
     # -- finding ----------------------------------------------------------------------------------------------------
@@ -161,7 +164,12 @@ class Meetings:
 
 
 def _open_instant(
-    transaction: Connection, owner: Person, fresh: dict[str, Any], reservations: Reservations, now: datetime
+    transaction: Connection,
+    owner: Person,
+    fresh: dict[str, Any],
+    reservations: Reservations,
+    news: News,
+    now: datetime,
 ) -> tuple[Meeting, bool]:
     made = False
     if queries.instant_of(transaction, owner.id, now) is None:
@@ -171,10 +179,12 @@ def _open_instant(
     if found is None:
         raise Stale("the other's meeting is not visible yet")
     reservations.want(transaction, found.id, owner.email, None, None, now)
+    if made:
+        news.of_meeting(transaction, Event.MEETING_CREATED, found, now)
     return found, made
 
 
-def _overlong(transaction: Connection, now: datetime) -> list[Meeting]:
+def _overlong(transaction: Connection, news: News, now: datetime) -> list[Meeting]:
     """End the meetings that have lasted as long as they may; those it ended."""
     query = select(meeting.c.id, meeting.c.running_since, meeting.c.max_minutes)
     query = query.where(meeting.c.running_since.is_not(None), meeting.c.max_minutes.is_not(None))
@@ -184,12 +194,12 @@ def _overlong(transaction: Connection, now: datetime) -> list[Meeting]:
     for meeting_id in due:  # few: what came due since the last round
         found = queries.by_id(transaction, meeting_id, now)
         if found is not None and found.state is State.RUNNING:
-            finish(transaction, found, now)
+            _finish(transaction, found, news, now)
             ended.append(found)
     return ended
 
 
-def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> Meeting:
+def _end(transaction: Connection, caller: Caller, code: str, news: News, now: datetime) -> Meeting:
     before = queries.by_code(transaction, code, now)
     if before is None:
         raise NotFound("There is no meeting with this link.")
@@ -200,11 +210,11 @@ def _end(transaction: Connection, caller: Caller, code: str, now: datetime) -> M
     if before.state is State.CANCELLED:
         raise MeetingOver("It was cancelled.")
     if before.state is not State.ENDED:
-        finish(transaction, before, now)
+        _finish(transaction, before, news, now)
     return before
 
 
-def finish(transaction: Connection, before: Meeting, now: datetime) -> None:
+def _finish(transaction: Connection, before: Meeting, news: News, now: datetime) -> None:
     """A meeting is over: nobody is in it, nobody comes back without knocking, and the next one begins afresh."""
     # A series that is left before its next meeting has begun (somebody has tried things) is not over for today.
     early = before.series is not None and before.begin_at is not None and now < before.begin_at
@@ -215,3 +225,5 @@ def finish(transaction: Connection, before: Meeting, now: datetime) -> None:
     )
     for table in (room, knock):
         transaction.execute(delete(table).where(table.c.meeting_id == before.id))
+    if before.state is State.RUNNING:
+        news.of_meeting(transaction, Event.MEETING_ENDED, before, now)
