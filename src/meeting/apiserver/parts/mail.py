@@ -1,0 +1,56 @@
+"""Mails, and the webhooks: what the hub tells people and programs outside."""
+
+from email.utils import parseaddr
+from functools import partial
+
+from meeting.apiserver.hooks.reach import guarded_agent
+from meeting.apiserver.hooks.sender import HookSender
+from meeting.apiserver.hooks.use_cases import Hooks
+from meeting.apiserver.mail import routes
+from meeting.apiserver.mail.sender import Sender, Server
+from meeting.apiserver.mail.smtp import SmtpTransport, mail_servers
+from meeting.apiserver.mail.use_cases import Brand, Mail
+from meeting.apiserver.parts.foundation import Foundation
+from meeting.daemon.client import tls_for
+from meeting.daemon.web import Api
+
+
+class MailPart:
+    """What leaves the hub, each by a queue in the database and a sender."""
+
+    def __init__(self, base: Foundation) -> None:
+        options = base.options
+        self._base = base
+        servers = mail_servers(options)
+        tls = partial(tls_for, ca_files=options["ca"])
+        self.sender = Sender(
+            base.database,
+            base.clock,
+            [SmtpTransport(base.reactor, server, tls) for server in servers],
+            base.metrics,
+            [Server(f"{server.host}:{server.port}", server.domains) for server in servers],
+        )
+        self.mail = Mail(
+            base.database, self.sender.wake, public_url=base.public_url, keep=options["demo"], brand=self._brand
+        )
+        #: The addresses that mails come from, in the order of the servers.
+        self.senders = [parseaddr(server.sender)[1] for server in servers]
+        networks = options["webhookNetwork"]
+        self.hooks = Hooks(base.database, base.clock, base.secret.key("webhook"), networks)
+        self.hook_sender = HookSender(
+            base.database,
+            base.clock,
+            base.agent_of_test or guarded_agent(base.reactor, options["ca"], networks),
+            self.hooks,
+        )
+        self.services = (self.sender, self.hook_sender)
+        self.sweeps = (self.hooks.sweep,)
+
+    def add_routes(self, api: Api) -> None:
+        """The demo shows its mails in the browser."""
+        if self._base.options["demo"]:
+            routes.add_routes(api, self.mail)
+
+    def _brand(self) -> Brand:
+        decided = self._base.decisions.current
+        return Brand(decided.name, decided.color)
