@@ -6,6 +6,7 @@
 //! no allocation: packets are written into the caller's buffers, `now` is passed in, the next deadline is asked for.
 
 mod clock;
+mod content;
 mod continuity;
 mod demux;
 mod history;

@@ -1,22 +1,21 @@
 //! One track as one subscriber gets it.
 
 use crate::clock::SenderClock;
-use crate::continuity::{Continuity, Offsets};
+use crate::content::PayloadTypes;
+use crate::continuity::Continuity;
 use crate::reports::Reports;
 use crate::resend::Resends;
 use crate::spans::{Span, Spans};
 use crate::write::{Frame, Stamp};
 use crate::{Departure, History, Kind, Outgoing, Packet, SourceId};
 use meeting_rtp::rtcp::{Builder, Nack, ReportBlock, SenderInfo};
-use meeting_rtp::{Codec, ExtensionMap, Header, red};
+use meeting_rtp::{ExtensionMap, Header};
 use std::time::{Duration, Instant};
 
 /// Until a report block tells.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// Stamps kept for plain resends.
 const STAMPS: u64 = 512;
-/// No payload type.
-const NONE: u8 = 0xff;
 
 /// What a Sink is to be.
 #[derive(Debug, Clone)]
@@ -67,8 +66,8 @@ pub struct Sink {
     kind: Kind,
     ssrc: u32,
     rtx_ssrc: Option<u32>,
-    payload_types: [u8; 128],
-    rtx_payload_types: [u8; 128],
+    payload_types: PayloadTypes,
+    rtx_payload_types: PayloadTypes,
     frame: Frame,
     spans: Spans,
     rtx_index: u64,
@@ -94,8 +93,8 @@ impl Sink {
             kind: config.kind,
             ssrc: config.ssrc,
             rtx_ssrc: config.rtx_ssrc,
-            payload_types: table(&config.payload_types),
-            rtx_payload_types: table(&config.rtx_payload_types),
+            payload_types: PayloadTypes::new(&config.payload_types),
+            rtx_payload_types: PayloadTypes::new(&config.rtx_payload_types),
             frame,
             spans: Spans::new(1),
             rtx_index: 1,
@@ -158,8 +157,8 @@ impl Sink {
         departure: &mut Departure,
         out: &mut [u8],
     ) -> Option<Outgoing> {
-        let payload_type = self.payload_types[usize::from(packet.header.payload_type & 0x7f)];
-        let known = payload_type != NONE;
+        let payload_type = self.payload_types.get(packet.header.payload_type);
+        let known = payload_type.is_some();
         if self.must_begin(packet) && !(known && packet.starts_decoding && self.begin(packet, now))
         {
             return None;
@@ -173,9 +172,7 @@ impl Sink {
             return None;
         }
         let (span, output, advances) = self.spans.forward(packet.feed, packet.sequence)?;
-        if !known {
-            return None;
-        }
+        let payload_type = payload_type?;
         let stamp = self.frame.stamp(departure);
         let outgoing = self.write(packet, &span, output, payload_type, stamp, out)?;
         if !self.stamps.is_empty() {
@@ -322,11 +319,13 @@ impl Sink {
             self.ssrc,
             packet.header.marker,
         );
-        let (payload, blocks) = self.content(packet, payload_type)?;
+        let content = self.payload_types.content(packet, payload_type)?;
         let (header, len) = self
             .frame
-            .write(&header, packet, payload, stamp, None, out)?;
-        self.adapt(packet, span, blocks, out.get_mut(header..len)?)?;
+            .write(&header, packet, content.payload, stamp, None, out)?;
+        let written = out.get_mut(header..len)?;
+        self.payload_types
+            .adapt(packet, &span.offsets, &content, written)?;
         let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
             len,
@@ -344,10 +343,7 @@ impl Sink {
         departure: &mut Departure,
         out: &mut [u8],
     ) -> Option<Outgoing> {
-        let payload_type = self.payload_types[usize::from(packet.header.payload_type & 0x7f)];
-        if payload_type == NONE {
-            return None;
-        }
+        let payload_type = self.payload_types.get(packet.header.payload_type)?;
         let Some(rtx_ssrc) = self.rtx_ssrc else {
             let stamp = if self.frame.is_stamped() {
                 let (kept, stamp) = (*self.stamps.get((output % STAMPS) as usize)?)?;
@@ -357,8 +353,8 @@ impl Sink {
             };
             return self.write(packet, span, output, payload_type, stamp, out);
         };
-        let rtx_type = self.rtx_payload_types[usize::from(payload_type & 0x7f)];
-        if rtx_type == NONE || packet.payload().is_empty() {
+        let rtx_type = self.rtx_payload_types.get(payload_type)?;
+        if packet.payload().is_empty() {
             return None;
         }
         let index = self.rtx_index;
@@ -371,12 +367,14 @@ impl Sink {
             packet.header.marker,
         );
         let stamp = self.frame.stamp(departure);
-        let (payload, blocks) = self.content(packet, payload_type)?;
+        let content = self.payload_types.content(packet, payload_type)?;
+        let original = Some(output as u16);
         let (header, len) =
             self.frame
-                .write(&header, packet, payload, stamp, Some(output as u16), out)?;
+                .write(&header, packet, content.payload, stamp, original, out)?;
         let written = out.get_mut(header + meeting_rtp::rtx::OSN..len)?;
-        self.adapt(packet, span, blocks, written)?;
+        self.payload_types
+            .adapt(packet, &span.offsets, &content, written)?;
         self.rtx_index += 1;
         let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
@@ -386,58 +384,4 @@ impl Sink {
             transport_sequence,
         })
     }
-
-    /// What of the payload the subscriber gets as `payload_type`, and whether its blocks (RFC 2198) get other types;
-    /// `None` if it cannot be read.
-    fn content<'p>(&self, packet: &Packet<'p>, payload_type: u8) -> Option<(&'p [u8], bool)> {
-        let payload = packet.payload();
-        if packet.codec != Some(Codec::Red) {
-            return Some((payload, false));
-        }
-        let (within, primary) = red::primary(payload).ok()?;
-        let bare = self.type_of(within)? == payload_type;
-        Some(if bare {
-            (primary, false)
-        } else {
-            (payload, true)
-        })
-    }
-
-    /// Changes in the written payload what is different for this subscriber; `None` if it cannot be.
-    fn adapt(&self, packet: &Packet<'_>, span: &Span, blocks: bool, out: &mut [u8]) -> Option<()> {
-        shift_picture(packet, span, out);
-        if blocks {
-            red::rename_types(out, |from| self.type_of(from)).ok()?;
-        }
-        Some(())
-    }
-
-    /// The subscriber's payload type for the publisher's.
-    fn type_of(&self, publishers: u8) -> Option<u8> {
-        let found = *self.payload_types.get(usize::from(publishers))?;
-        (found != NONE).then_some(found)
-    }
-}
-
-fn shift_picture(packet: &Packet<'_>, span: &Span, payload: &mut [u8]) {
-    let Offsets {
-        picture_id,
-        tl0_picture_index,
-        ..
-    } = span.offsets;
-    if let Some(vp8) = packet.vp8
-        && (picture_id != 0 || tl0_picture_index != 0)
-    {
-        vp8.shift(payload, picture_id, tl0_picture_index);
-    }
-}
-
-fn table(pairs: &[(u8, u8)]) -> [u8; 128] {
-    let mut table = [NONE; 128];
-    for (from, to) in pairs {
-        if let (Some(entry), true) = (table.get_mut(usize::from(*from)), *to < 128) {
-            *entry = *to;
-        }
-    }
-    table
 }
