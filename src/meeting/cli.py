@@ -52,7 +52,7 @@ COMMANDS = (
     ),
     Command(
         "migrate",
-        "bring the hub's database to this version; --dry-run shows the SQL",
+        "bring the hub's database to this version; --dryRun shows the SQL",
         "meeting.apiserver.migrate",
         "main",
     ),

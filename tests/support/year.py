@@ -356,13 +356,13 @@ class Year:
         fleet = self.server.fleet
         assert fleet is not None
         kind = fleet.kinds[use]  # type: ignore[index]
-        held = kind._held(int(world.now))
+        held = kind.holdings.held(int(world.now))
+        windows = kind.holdings.next_windows(int(world.now))
         for vm in world.vms.values():
             free = vm.address in kind.group.addresses and vm.address not in held and not vm.people
             if free and vm.registers_at + 20 < world.now and kind.is_ready(vm.address) and kind._is_vacant(vm.address):
                 words = json.loads(answer.body).get("detail")
-                begins = kind._next_window(vm.address, int(world.now))
-                if begins == float("inf"):
+                if vm.address not in windows:
                     world.trouble(f"told to wait ({words}) while {vm.address} is ready")
 
     def held(self, begin: int, end: int, address: str, who: str) -> None:

@@ -5,9 +5,9 @@ to do (`plan`) and when to come back (`next_at`). Whoever drives this writes the
 that every machine that may exist is in the ledger; after a crash `restore` and the provider's list tell the rest
 (docs/protocols/allocation.md).
 
-An address belongs to one machine at a time. A scheduled meeting holds its address from `before` its begin to `after`
-its end, and no two overlap; the owner of instant meetings holds theirs until it has been unused for long enough. An
-address that is held has a machine; of the machines that nobody holds some are kept as spares.
+An address belongs to one machine at a time. Scheduled meetings and the owners of instant ones hold addresses
+(`holdings`), and no two the same one at once. An address that is held has a machine; of the machines that nobody holds
+some are kept as spares.
 """
 
 from collections import Counter
@@ -15,15 +15,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from meeting.allocateserver import money
+from meeting.allocateserver.holdings import Holdings
 from meeting.allocateserver.money import Span
 from meeting.allocateserver.values import (
     Action,
     Booking,
     Create,
     Destroy,
-    Dropped,
     Found,
     Group,
+    Level,
     Machine,
     Note,
     Patience,
@@ -57,10 +58,9 @@ class OnDemand:
         self._most_bookings = most_bookings
         self.machines: dict[str, Machine] = {}
         """Those that are not gone, by address."""
-        self.bookings: dict[tuple[str, int, int], Booking] = {}
-        self.sharers: dict[str, Sharer] = {}
+        self.holdings = Holdings(group.before, group.after, group.unused)
         self.notes: list[Note] = []
-        self._changes: list[Record] = []
+        self._changes: list[Machine] = []
         self._not_before: dict[str, int] = {}
         self._failures: Counter[str] = Counter()
         self._idle_since: dict[str, int] = {}
@@ -81,35 +81,33 @@ class OnDemand:
         as unused.
         """
         seen_by = now - self.group.unused + 2 * self._patience.watch
-        ours = set(self.group.addresses)
-        self.bookings = {(each.email, each.begin, each.end): each for each in bookings if each.sfu in ours}
-        mine = [each for each in sharers if each.sfu in ours]
-        self.sharers = {each.email: replace(each, asked_at=max(each.asked_at, seen_by)) for each in mine}
+        sharers = [replace(each, asked_at=max(each.asked_at, seen_by)) for each in sharers]
+        self.holdings.restore(bookings, sharers, set(self.group.addresses))
         self.machines = {each.address: each for each in machines if each.state != "gone"}
 
     def changes(self) -> list[Record]:
         """What has to be written down since the last call."""
-        changes, self._changes = self._changes, []
-        return changes
+        machines, self._changes = self._changes, []
+        return [*self.holdings.changes(), *machines]
 
     # -- questions ------------------------------------------------------------------------------------------------
 
     def book(self, email: str, begin: int, end: int, now: int) -> Booking | Refusal:
         """An address for a scheduled meeting; the same question gets the same answer."""
-        self._forget_what_is_over(now)
-        span = self._window(begin, end)
-        known = self.bookings.get((email, begin, end))
+        self.holdings.forget_what_is_over(now)
+        span = self.holdings.window(begin, end)
+        taken = {each.sfu for each in self.holdings.during(begin, end)}
+        known = self.holdings.booking(email, begin, end)
         if known is not None:
-            better = self._ready_instead(known.sfu) if span[0] <= now else []
-            better = [address for address in better if not self._is_taken(address, span)]
-            return self._keep(replace(known, sfu=better[0])) if better else known
-        if len(self.bookings) >= self._most_bookings:
+            better = [each for each in self._ready_instead(known.sfu) if each not in taken] if span[0] <= now else []
+            return self.holdings.keep(replace(known, sfu=better[0])) if better else known
+        if len(self.holdings.bookings) >= self._most_bookings:
             return Refusal("Too many meetings are booked.", 60)
-        free = [address for address in self.group.addresses if not self._is_taken(address, span)]
+        free = [address for address in self.group.addresses if address not in taken]
         if not free:
             return Refusal(f"All {len(self.group.addresses)} machines for scheduled meetings are booked then.", 60)
         near = span[0] <= now
-        ahead = Counter(booking.sfu for booking in self.bookings.values())
+        ahead = Counter(booking.sfu for booking in self.holdings.bookings)
         # What is ready serves whoever needs it at once; whoever comes later leaves it to them.
         if near:
             free = [address for address in free if self._is_vacant(address)]
@@ -120,21 +118,18 @@ class OnDemand:
         if dear is not None and not (near and self.is_ready(chosen)):
             self._say("error", dear, now)
             return Refusal(dear, 60)
-        return self._keep(Booking(email, begin, end, chosen))
+        return self.holdings.keep(Booking(email, begin, end, chosen))
 
     def release(self, email: str, begin: int, end: int) -> bool:
         """A scheduled meeting does not need its address any more; says whether it had one."""
-        booking = self.bookings.pop((email, begin, end), None)
-        if booking is not None:
-            self._changes.append(Dropped(booking))
-        return booking is not None
+        return self.holdings.release(email, begin, end)
 
     def share(self, email: str, now: int) -> Sharer | Refusal:
         """An address for the instant meetings of an owner: theirs as long as it is used."""
-        self._forget_what_is_over(now)
-        known = self.sharers.get(email)
+        self.holdings.forget_what_is_over(now)
+        held = {sharer.sfu for sharer in self.holdings.sharers}
+        known = self.holdings.sharer(email)
         if known is None:
-            held = {sharer.sfu for sharer in self.sharers.values()}
             free = [address for address in self.group.addresses if address not in held]
             usable = [address for address in free if self._is_vacant(address) and not self._is_ending(address)]
             if not usable:
@@ -145,11 +140,9 @@ class OnDemand:
                 self._say("error", dear, now)
                 return Refusal(dear, 60)
             known = Sharer(email, chosen, now)
-        held = {sharer.sfu for sharer in self.sharers.values()}
         better = [address for address in self._ready_instead(known.sfu) if address not in held]
         moved = replace(known, sfu=better[0] if better else known.sfu, asked_at=now)
-        self._touch(moved, now, always=self.sharers.get(email, moved).sfu != moved.sfu or email not in self.sharers)
-        return self.sharers[email]
+        return self.holdings.touch(moved, every=TOUCH_EVERY)
 
     def is_ready(self, address: str) -> bool:
         """Whether the machine there has registered with the hub."""
@@ -246,17 +239,17 @@ class OnDemand:
                     self._note("info", "{address} is ready", address=machine.address)
             elif machine.state == "ready":
                 self._unheard_since.setdefault(machine.id, now)
-        for sharer in list(self.sharers.values()):
+        for sharer in list(self.holdings.sharers):
             if self._people.get(sharer.sfu):
-                self._touch(replace(sharer, asked_at=now), now)
+                self.holdings.touch(replace(sharer, asked_at=now), every=TOUCH_EVERY)
 
     # -- what is to be done ---------------------------------------------------------------------------------------
 
     def plan(self, now: int, busy: Collection[str] = ()) -> list[Action]:
         """What has to begin now. Write `changes` down first."""
-        self._forget_what_is_over(now)
+        self.holdings.forget_what_is_over(now)
         self._give_up(now)
-        held = self._held(now)
+        held = self.holdings.held(now)
         for address in held:
             self._make(address, now, (now, now + 1))
         self._mind_the_idle(held, now)
@@ -274,11 +267,8 @@ class OnDemand:
 
     def next_at(self, now: int) -> int | None:
         """When `plan` has something new to say, if nothing else happens."""
-        group, patience = self.group, self._patience
-        moments = [booking.begin - group.before for booking in self.bookings.values()]
-        moments += [booking.end + group.after for booking in self.bookings.values()]
-        moments += [sharer.asked_at + group.unused for sharer in self.sharers.values()]
-        moments += self._not_before.values()
+        patience = self._patience
+        moments = [*self.holdings.moments(), *self._not_before.values()]
         moments += [since + patience.hub for since in self._idle_since.values()]
         moments += [since + patience.lost for since in self._unheard_since.values()]
         starting = [each for each in self.machines.values() if each.state == "starting"]
@@ -303,21 +293,11 @@ class OnDemand:
     def spans(self, now: int, until: int) -> list[Span]:
         """What is paid for, or will be, from the machines that are there and the promises given. Up to `until`."""
         spans = [money.span_of(machine, now) for machine in self.machines.values()]
-        for booking in self.bookings.values():
-            begin, end = self._window(booking.begin, booking.end)
-            spans.append((max(begin, now), max(end, now)))
-        spans += [(now, max(now, sharer.asked_at + self.group.unused)) for sharer in self.sharers.values()]
-        idle = len(self.machines.keys() - self._held(now))
+        spans += self.holdings.spans(now)
+        idle = len(self.machines.keys() - self.holdings.held(now))
         return spans + [(now, max(now, until))] * min(idle, self.group.spares)
 
     # -- within ---------------------------------------------------------------------------------------------------
-
-    def _window(self, begin: int, end: int) -> Span:
-        return begin - self.group.before, end + self.group.after
-
-    def _is_taken(self, address: str, span: Span) -> bool:
-        windows = (self._window(each.begin, each.end) for each in self.bookings.values() if each.sfu == address)
-        return any(begin < span[1] and span[0] < end for begin, end in windows)
 
     def _readiness(self, address: str) -> int:
         """The lower, the sooner somebody can be let in there."""
@@ -335,11 +315,6 @@ class OnDemand:
             return []
         return [each for each in self.group.addresses if self.is_ready(each) and self._is_vacant(each)]
 
-    def _keep(self, booking: Booking) -> Booking:
-        self.bookings[booking.email, booking.begin, booking.end] = booking
-        self._changes.append(booking)
-        return booking
-
     def _is_vacant(self, address: str) -> bool:
         """Whether nobody can be there: not even those whose meeting is over, and who have not left."""
         machine = self.machines.get(address)
@@ -347,15 +322,6 @@ class OnDemand:
             return True
         since = self._idle_since.get(machine.id)
         return since is not None and self._looked_at >= since and not self._people.get(address)
-
-    def _held(self, now: int) -> set[str]:
-        """The addresses that somebody holds now."""
-        held = {sharer.sfu for sharer in self.sharers.values()}
-        for booking in self.bookings.values():
-            begin, end = self._window(booking.begin, booking.end)
-            if begin <= now < end:
-                held.add(booking.sfu)
-        return held
 
     def _make(self, address: str, now: int, span: Span) -> bool:
         """Begin a machine, unless there is one, it was tried a moment ago, or it cannot be paid."""
@@ -378,19 +344,24 @@ class OnDemand:
         self._idle_since = {key: since for key, since in self._idle_since.items() if key in ids}
         for machine in idle:
             self._idle_since.setdefault(machine.id, now)
-        soon = self._patience.start
-        idle = [each for each in idle if self._next_window(each.address, now) > now + soon]
-        idle.sort(key=lambda each: (self._readiness(each.address), -self._next_window(each.address, now), each.id))
+        windows = self.holdings.next_windows(now)
+
+        def opens(address: str) -> float:
+            return windows.get(address, float("inf"))
+
+        soon = now + self._patience.start
+        idle = [each for each in idle if opens(each.address) > soon]
+        idle.sort(key=lambda each: (self._readiness(each.address), -opens(each.address), each.id))
         for machine in idle[self.group.spares :]:
             if machine.state in ("starting", "ready") and self._is_empty(machine, now):
                 self._put(replace(machine, state="ending", reason=machine.reason or "not needed any more"))
         for _ in range(self.group.spares - len(idle)):
             free = [each for each in self.group.addresses if each not in self.machines and each not in held]
             free = [each for each in free if self._not_before.get(each, 0) <= now]
-            free = [each for each in free if self._next_window(each, now) > now + soon]
+            free = [each for each in free if opens(each) > soon]
             if not free:
                 return
-            address = max(free, key=lambda each: self._next_window(each, now))
+            address = max(free, key=opens)
             if not self._make(address, now, (now, now - now % 86_400 + 86_400)):
                 return
 
@@ -400,10 +371,6 @@ class OnDemand:
         if self._looked_at >= since:
             return not self._people.get(machine.address)
         return now >= since + self._patience.hub
-
-    def _next_window(self, address: str, now: int) -> float:
-        windows = [self._window(each.begin, each.end)[0] for each in self.bookings.values() if each.sfu == address]
-        return min((begin for begin in windows if begin > now), default=float("inf"))
 
     def _give_up(self, now: int) -> None:
         """On machines that do not come, or do not come back."""
@@ -425,21 +392,6 @@ class OnDemand:
             pause = min(FIRST_BACK_OFF * (1 << min(self._failures[address] - 1, 10)), LONGEST_BACK_OFF)
             self._not_before[address] = now + pause
 
-    def _forget_what_is_over(self, now: int) -> None:
-        for booking in [each for each in self.bookings.values() if each.end + self.group.after <= now]:
-            del self.bookings[booking.email, booking.begin, booking.end]
-            self._changes.append(Dropped(booking))
-        for sharer in [each for each in self.sharers.values() if each.asked_at + self.group.unused <= now]:
-            del self.sharers[sharer.email]
-            self._changes.append(Dropped(sharer))
-        self._not_before = {address: at for address, at in self._not_before.items() if at > now}
-
-    def _touch(self, sharer: Sharer, now: int, *, always: bool = False) -> None:
-        known = self.sharers.get(sharer.email)
-        if always or known is None or now - known.asked_at >= TOUCH_EVERY:
-            self._changes.append(sharer)
-            self.sharers[sharer.email] = sharer
-
     def _put(self, machine: Machine) -> None:
         self.machines[machine.address] = machine
         self._changes.append(machine)
@@ -456,10 +408,10 @@ class OnDemand:
     def _by_id(self, machine_id: str) -> Machine | None:
         return next((each for each in self.machines.values() if each.id == machine_id), None)
 
-    def _note(self, level: str, text: str, **values: str) -> None:
-        self.notes.append(Note(level, text, values))  # type: ignore[arg-type]
+    def _note(self, level: Level, text: str, **values: str) -> None:
+        self.notes.append(Note(level, text, values))
 
-    def _say(self, level: str, text: str, now: int) -> None:
+    def _say(self, level: Level, text: str, now: int) -> None:
         """The same words at most once an hour."""
         if now - self._said.get(text, 0) >= 3600:
             self._said = {each: at for each, at in self._said.items() if now - at < 3600}

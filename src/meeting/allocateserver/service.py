@@ -257,11 +257,11 @@ class AllocateServer(MultiService):
 
     def _bookings(self) -> list[Booking]:
         scheduled = self._on_demand("scheduled")
-        return [*self._pool.bookings, *(scheduled.bookings.values() if scheduled else ())]
+        return [*self._pool.bookings, *(scheduled.holdings.bookings if scheduled else ())]
 
     def _sharers(self) -> list[Sharer]:
         instant = self._on_demand("instant")
-        return [*self._pool.sharers, *(instant.sharers.values() if instant else ())]
+        return [*self._pool.sharers, *(instant.holdings.sharers if instant else ())]
 
     def _count_machines(self, state: str) -> int:
         return sum(machine.state == state for machine in self.fleet.machines) if self.fleet else 0

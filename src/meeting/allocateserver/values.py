@@ -173,10 +173,13 @@ class Refusal:
     wait: int = 5
 
 
+Level = Literal["info", "warn", "error"]
+
+
 @dataclass(frozen=True)
 class Note:
     """Something for the log."""
 
-    level: Literal["info", "warn", "error"]
+    level: Level
     text: str
     values: dict[str, Any] = field(default_factory=dict)

@@ -23,15 +23,11 @@ PATIENCE = 30.0
 class Options(tap.Options):
     """Those of the hub, so that its configuration file can be given as it is."""
 
-    synopsis = "Usage: meeting migrate --config FILE [--dry-run]"
+    synopsis = "Usage: meeting migrate --config FILE [--dryRun]"
     flags: ClassVar[Sequence[Flag]] = (
         *tap.Options.flags,
         Flag("dryRun", "print the SQL, change nothing", "false", boolean),
     )
-
-    def opt_dry_run(self) -> None:
-        """print the SQL, change nothing"""
-        self.opt_dryRun()  # type: ignore[attr-defined]
 
 
 def main(arguments: Sequence[str]) -> int:
