@@ -4,7 +4,7 @@ mod random;
 
 pub use random::Random;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How bad. The default is a perfect path without delay.
@@ -24,6 +24,10 @@ pub struct Path {
     pub reorder: f64,
     /// Share of packets delivered twice.
     pub duplicate: f64,
+    /// Bit/s of the narrowest hop, before which packets queue; 0: no limit.
+    pub rate: u64,
+    /// Bytes that hop queues; what comes when it is full is lost. 0: no bound.
+    pub buffer: usize,
 }
 
 /// What a path did so far.
@@ -33,6 +37,8 @@ pub struct Counts {
     pub sent: u64,
     /// Lost.
     pub lost: u64,
+    /// Of these, for want of room in the queue of the narrowest hop.
+    pub overflowed: u64,
     /// Delivered twice.
     pub duplicated: u64,
 }
@@ -44,6 +50,11 @@ pub struct Network {
     random: Random,
     in_burst: bool,
     last_due: Option<Instant>,
+    /// Before the narrowest hop, the first of them being on it.
+    queue: VecDeque<Vec<u8>>,
+    queued: usize,
+    /// When the first of the queue has passed.
+    passes: Option<Instant>,
     /// By time of arrival and order of sending.
     flying: BTreeMap<(Instant, u64), Vec<u8>>,
     counts: Counts,
@@ -58,19 +69,70 @@ impl Network {
             random: Random::new(seed),
             in_burst: false,
             last_due: None,
+            queue: VecDeque::new(),
+            queued: 0,
+            passes: None,
             flying: BTreeMap::new(),
             counts: Counts::default(),
             order: 0,
         }
     }
 
+    /// From `now` on it is as bad as this. What queues or flies goes on.
+    pub fn change(&mut self, now: Instant, path: Path) {
+        self.pass(now);
+        self.path = path;
+        if path.rate == 0 {
+            self.passes = self.passes.map(|_| now);
+            self.pass(now);
+        }
+    }
+
+    /// Bytes before the narrowest hop.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
     /// Puts a packet on the path at `now`.
     pub fn send(&mut self, now: Instant, packet: &[u8]) {
+        self.pass(now);
         self.counts.sent += 1;
         if self.is_lost() {
             self.counts.lost += 1;
-            return;
+        } else if self.path.rate == 0 {
+            self.set_off(now, packet);
+        } else if self.path.buffer > 0 && self.queued + packet.len() > self.path.buffer {
+            self.counts.lost += 1;
+            self.counts.overflowed += 1;
+        } else {
+            self.queue.push_back(packet.to_vec());
+            self.queued += packet.len();
+            if self.passes.is_none() {
+                self.passes = Some(now + self.passage(packet.len()));
+            }
         }
+    }
+
+    /// How long the narrowest hop takes for so many bytes.
+    fn passage(&self, bytes: usize) -> Duration {
+        if self.path.rate == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_secs_f64(8.0 * bytes as f64 / self.path.rate as f64)
+    }
+
+    /// What has passed the narrowest hop by `now` flies.
+    fn pass(&mut self, now: Instant) {
+        while let Some(at) = self.passes.filter(|at| *at <= now) {
+            if let Some(packet) = self.queue.pop_front() {
+                self.queued -= packet.len();
+                self.set_off(at, &packet);
+            }
+            self.passes = self.queue.front().map(|next| at + self.passage(next.len()));
+        }
+    }
+
+    fn set_off(&mut self, now: Instant, packet: &[u8]) {
         self.fly(now, packet);
         if self.random.chance(self.path.duplicate) {
             self.counts.duplicated += 1;
@@ -80,6 +142,7 @@ impl Network {
 
     /// The next packet that has arrived by `now`, and when it did.
     pub fn receive(&mut self, now: Instant) -> Option<(Instant, Vec<u8>)> {
+        self.pass(now);
         let entry = self
             .flying
             .first_entry()
@@ -88,9 +151,10 @@ impl Network {
         Some((at, packet))
     }
 
-    /// When the next packet arrives.
+    /// When to look for the next packet.
     pub fn deadline(&self) -> Option<Instant> {
-        self.flying.first_key_value().map(|((at, _), _)| *at)
+        let arrives = self.flying.first_key_value().map(|((at, _), _)| *at);
+        arrives.into_iter().chain(self.passes).min()
     }
 
     /// What happened so far.
@@ -168,6 +232,42 @@ mod tests {
         };
         assert_eq!(fates(path, 7, 500), fates(path, 7, 500));
         assert_ne!(fates(path, 7, 500), fates(path, 8, 500));
+    }
+
+    #[test]
+    fn a_narrow_hop_spreads_packets_and_loses_what_its_queue_has_no_room_for() {
+        let start = Instant::now();
+        let narrow = Path {
+            rate: 800_000,
+            buffer: 500,
+            ..Path::default()
+        };
+        let mut network = Network::new(narrow, 1);
+        for number in 0..8_u8 {
+            network.send(start, &[number; 100]);
+        }
+        assert_eq!(network.queued(), 500);
+        let arrived: Vec<_> = std::iter::from_fn(|| network.receive(start + 3 * MILLISECOND))
+            .map(|(at, packet)| (at - start, packet[0]))
+            .collect();
+        assert_eq!(
+            arrived,
+            [(MILLISECOND, 0), (2 * MILLISECOND, 1), (3 * MILLISECOND, 2)]
+        );
+        network.change(
+            start + 3 * MILLISECOND,
+            Path {
+                rate: 400_000,
+                ..narrow
+            },
+        );
+        let arrived: Vec<_> = std::iter::from_fn(|| network.receive(start + 60 * MILLISECOND))
+            .map(|(at, _)| at - start)
+            .collect();
+        // the one on its way goes on as it began
+        assert_eq!(arrived, [4 * MILLISECOND, 6 * MILLISECOND]);
+        assert_eq!((network.counts().lost, network.counts().overflowed), (3, 3));
+        assert_eq!(network.deadline(), None);
     }
 
     #[test]
