@@ -105,8 +105,10 @@ check-web: .cache/node-modules
 	$(STAGE) "tsc" npm run --prefix web typecheck
 	$(STAGE) "vitest" npm run --prefix web test
 
+# What is in memory on two cores at once; what starts servers one after the other, so that none waits for another's.
 pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble
-	@exec $(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
+	@exec $(BIN)/pytest tests/integration $(ARGS)
 
 # Real browsers, in a network of their own.
 browser: .cache/test-packages .cache/native .cache/web .cache/system-packages

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.error import HTTPError, URLError
@@ -24,13 +25,27 @@ STOPPING = 25.0
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A port of loopback that is free now, below those that the turnserver relays from."""
+    """A port of loopback that is free now, and not given to anybody else of this run: below those that the system
+    takes for connections going out, and those that the turnserver relays from.
+    """
     while True:
+        number = next(_PORTS)
         with socket.socket(socket.AF_INET, kind) as probe:
-            probe.bind(("127.0.0.1", 0))
-            number: int = probe.getsockname()[1]
-        if number < 49_152:
-            return number
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                continue
+        return number
+
+
+def _ports_of_this_worker() -> Iterator[int]:
+    """Each of the tests' workers has its own thousands; several runs on one machine begin at different ones of them."""
+    first = 10_000 + 5_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)
+    start = os.getpid() % 5_000
+    return itertools.cycle(first + (start + each) % 5_000 for each in range(5_000))
+
+
+_PORTS = _ports_of_this_worker()
 
 
 def page(url: str) -> tuple[int, str]:

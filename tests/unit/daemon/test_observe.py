@@ -41,6 +41,7 @@ def token() -> str:
         ("mysql://u password=hunter2 host", "hunter2"),
         ("/rtc/v1?join_request=aGVsbG8&x=1", "aGVsbG8"),
     ],
+    ids=("query", "words", "bearer", "signed request", "file link", "cookie", "dictionary", "address", "join request"),
 )  # fmt: skip
 def test_what_looks_like_a_secret_is_hidden(text: str, hidden: str) -> None:
     assert hidden in text
