@@ -1,19 +1,31 @@
 """A TURN server's machine with a relay that keeps a diary, and what clients send."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from ipaddress import ip_address
 from itertools import count
 
 from zope.interface import implementer
 
-from meeting.daemon.secret import Secret, turn_credential
+from meeting.daemon.secret import Secret, turn_credential, turn_password
 from meeting.dataplane.errors import LimitReached
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
-from meeting.dataplane.values import RelayClient, RelayCounters
-from meeting.stun import Address, AttributeType, Class, Message, Method, encode_xor_address, long_term_key
-from meeting.turnserver.allocations import CHANNELS, Allocations
-from meeting.turnserver.authentication import Authentication
+from meeting.dataplane.values import RelayClient, RelayCounters, RelayPort
+from meeting.stun import (
+    Address,
+    AttributeType,
+    Class,
+    Hash,
+    Message,
+    Method,
+    PasswordAlgorithm,
+    encode_xor_address,
+    long_term_key,
+    user_hash,
+)
+from meeting.turnserver.allocations import Allocations
+from meeting.turnserver.authentication import ALGORITHMS, COOKIE, Authentication
 from meeting.turnserver.peers import Peers
+from meeting.turnserver.permissions import CHANNELS
 from meeting.turnserver.quotas import Quotas
 
 SECRET = Secret("correct horse battery staple")
@@ -41,6 +53,10 @@ class FakeSocket:
     def bind(self, channel: int, host: str, port: int, seconds: float) -> None:
         self._diary.append(("bind", self.id, channel, host, port, seconds))
 
+    def move(self, client: RelayClient) -> bool:
+        self._diary.append(("move", self.id, client))
+        return True
+
     def close(self) -> None:
         self._diary.append(("close", self.id))
 
@@ -61,14 +77,23 @@ class FakeRelay:
         self.listener = listener
 
     def allocate(
-        self, client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
+        self,
+        client: RelayClient,
+        seconds: float,
+        *,
+        ipv6: bool = False,
+        wanted: RelayPort = "any",
+        kept: int | None = None,
     ) -> IRelayAllocation:
         if not self._free:
             raise LimitReached("no relay socket: no relay port is free")
         self._free -= 1
         id = next(self._ids)
-        self.diary.append(("allocate", id, client, seconds, ipv6, even_port))
-        return FakeSocket(self.diary, id, 50_000 + 2 * id)
+        self.diary.append(("allocate", id, client, seconds, ipv6, wanted if kept is None else kept))
+        return FakeSocket(self.diary, id, 50_000 + 2 * id if kept is None else kept)
+
+    def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
+        self.diary.append(("forget", port, ipv6))
 
     def answer(self, client: RelayClient, data: bytes) -> None:
         self.answers.append((client, data))
@@ -80,45 +105,73 @@ class FakeRelay:
         self.listener = None
 
 
-def username(identity: str = "ana", room: str = "room1", lifetime: float = 86_400) -> str:
+def username(identity: str = "ana", room: str = "room1", lifetime: float = 86_400, servers: Sequence[str] = ()) -> str:
     """A user name as the sfuserver hands it out."""
-    return turn_credential(SECRET, room, identity, int(NOW + lifetime)).username
+    return turn_credential(SECRET, room, identity, int(NOW + lifetime), servers).username
 
 
 class Client:
     """One 5-tuple and credential."""
 
-    def __init__(self, user: str | None = None, address: RelayClient = CLIENT, password: str | None = None) -> None:
+    def __init__(
+        self,
+        user: str | None = None,
+        address: RelayClient = CLIENT,
+        password: str | None = None,
+        *,
+        algorithm: PasswordAlgorithm | None = None,
+        hash: Hash = "sha1",
+        hashed: bool = False,
+        secret: Secret = SECRET,
+    ) -> None:
+        """`algorithm`: choose it as RFC 8489 does; `hashed`: tell the name's hash instead of the name."""
         self.user = user or username()
         self.address = address
-        expiry, room, identity = self.user.split(":", 2)
-        right = turn_credential(SECRET, room, identity, int(expiry)).password if expiry.isdecimal() else ""
-        self.key = long_term_key(self.user, "meeting", password if password is not None else right)
+        right = turn_password(secret.key("turn-credential"), self.user)
+        self.algorithm = algorithm
+        self.hash = hash
+        self.hashed = hashed
+        self.key = long_term_key(
+            self.user, "meeting", right if password is None else password, algorithm or PasswordAlgorithm.MD5
+        )
         self._transactions = count(1)
 
     def build(self, method: Method, *attributes: tuple[int, bytes], transaction: bytes | None = None) -> bytes:
         """A request of ours, signed."""
-        credentials = (
-            (AttributeType.USERNAME, self.user.encode()),
-            (AttributeType.REALM, b"meeting"),
-            (AttributeType.NONCE, NONCE),
-        )
+        name = (AttributeType.USERNAME, self.user.encode())
+        if self.hashed:
+            name = (AttributeType.USERHASH, user_hash(self.user, "meeting"))
+        credentials = [name, (AttributeType.REALM, b"meeting"), (AttributeType.NONCE, NONCE)]
+        if self.algorithm is not None:
+            credentials[-1] = (AttributeType.NONCE, COOKIE + NONCE)
+            credentials += [
+                (AttributeType.PASSWORD_ALGORITHMS, ALGORITHMS),
+                (AttributeType.PASSWORD_ALGORITHM, self.algorithm.entry),
+            ]
         transaction = transaction or next(self._transactions).to_bytes(12)
-        return Message(Class.REQUEST, method, transaction, (*attributes, *credentials)).build(self.key)
+        return Message(Class.REQUEST, method, transaction, (*attributes, *credentials)).build(self.key, hash=self.hash)
 
 
 class Server:
     """The machine, its relay, and the time."""
 
     def __init__(
-        self, quotas: Quotas | None = None, ports: int = 1000, ipv6: bool = True, channels: range = CHANNELS
+        self,
+        quotas: Quotas | None = None,
+        ports: int = 1000,
+        ipv6: bool = True,
+        channels: range = CHANNELS,
+        mobility: bool = True,
+        secrets: Sequence[Secret] = (SECRET,),
     ) -> None:
         self.now = NOW
         self.relay = FakeRelay(ports)
         self.peers = Peers(own=[ip_address("8.8.4.4"), ip_address("2001:4860::9")])
         external = {1: ip_address("8.8.4.4")} | ({2: ip_address("2001:4860::9")} if ipv6 else {})
-        authentication = Authentication(SECRET.key("turn-credential"), "meeting")
-        self.machine = Allocations(authentication, self.peers, self.relay, external, quotas or Quotas(), channels)
+        authentication = Authentication([each.key("turn-credential") for each in secrets], "meeting")
+        self.machine = Allocations(
+            authentication, self.peers, self.relay, external, quotas or Quotas(), channels, mobility
+        )
 
     def ask(
         self, client: Client, method: Method, *attributes: tuple[int, bytes], transaction: bytes | None = None
@@ -129,8 +182,8 @@ class Server:
         )
         assert data is not None
         answer = Message.parse(data)
-        if answer.has_integrity():
-            assert answer.is_genuine(client.key)
+        if answer.has_integrity(client.hash):
+            assert answer.is_genuine(client.key, client.hash)
         return answer
 
     def code(

@@ -1,7 +1,7 @@
 """A turnserver on loopback, whole but for the hub, and the least of a client."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -51,12 +51,13 @@ async def turnserver(*arguments: str) -> AsyncIterator[TurnServer]:
         await server.stopService()
 
 
-def credential(lifetime: float = 600, identity: str = "ana") -> tuple[str, str]:
-    """A user name and its password, by the real clock."""
+def credential(lifetime: float = 600, identity: str = "ana", servers: Iterable[int | str] = ()) -> tuple[str, str]:
+    """A user name and its password, by the real clock. `servers`: those it may reach: `ip:port`, or ports of HOST."""
     from twisted.internet import reactor
 
     expires_at = int(IReactorTime(reactor).seconds() + lifetime)
-    return turn_credential(SECRET, "room1", identity, expires_at)
+    named = [f"{HOST}:{server}" if isinstance(server, int) else server for server in servers]
+    return turn_credential(SECRET, "room1", identity, expires_at, named)
 
 
 class Echo(DatagramProtocol):

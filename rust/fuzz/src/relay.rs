@@ -97,6 +97,8 @@ impl World {
             nonce_lifetime: 600,
             challenges_per_second: 100,
             requests_per_second: 100,
+            allocation_rate: 0,
+            total: None,
         };
         Self {
             shard: Shard::new(&settings),
@@ -112,6 +114,7 @@ impl World {
         let command = Command::Allocate {
             id: self.ids,
             client: client(who),
+            ipv6: false,
             lifetime,
         };
         let Effect::Opened(slot) = self.shard.command(self.now, command) else {
@@ -207,7 +210,10 @@ impl World {
         self.shard.sweep(now, |slot| closed.push(slot));
         gone.sort_unstable();
         assert_eq!(closed, gone);
-        assert_eq!(self.shard.counters.allocations, self.expected.len() as u64);
+        assert_eq!(
+            self.shard.counters().allocations,
+            self.expected.len() as u64
+        );
     }
 
     fn client_sends(&mut self, who: u8, channel: Option<u16>, peer: SocketAddr, data: &[u8]) {

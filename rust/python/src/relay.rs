@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use meeting_engine::turn::{self, Cause, Client, Command, Event, NoSocket, Ports, Settings};
+use meeting_engine::turn::{
+    self, Cause, Client, Command, Event, NoSocket, Port, Ports, Settings, Total,
+};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -30,7 +32,7 @@ struct Relay {
 #[pymethods]
 impl Relay {
     #[new]
-    #[pyo3(signature = (*, listen, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second))]
+    #[pyo3(signature = (*, listen, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second, allocation_rate, total_rate))]
     #[allow(
         clippy::too_many_arguments,
         reason = "they are named on the other side"
@@ -47,6 +49,8 @@ impl Relay {
         nonce_lifetime: u32,
         challenges_per_second: u32,
         requests_per_second: u32,
+        allocation_rate: u64,
+        total_rate: u64,
     ) -> PyResult<Self> {
         let configuration = turn::Configuration {
             listen: listen
@@ -63,6 +67,8 @@ impl Relay {
                 nonce_lifetime,
                 challenges_per_second,
                 requests_per_second,
+                allocation_rate,
+                total: (total_rate > 0).then(|| Arc::new(Total::new(total_rate))),
             },
         };
         let engine = py.detach(|| turn::Relay::start(&configuration))?;
@@ -121,27 +127,57 @@ impl Relay {
             .is_some_and(|engine| engine.answer(worker, client, packet.to_vec())))
     }
 
-    /// The port of a new relay socket. Raises OSError when there is none, ValueError for a family without address.
+    /// The port of a new relay socket: "any", "even", "pair" (an even one, and the next is kept), or the one that was `kept`. Raises OSError when there is none, ValueError for a family without address.
     fn allocate(
         &self,
         client: PyClient,
         id: u64,
         ipv6: bool,
-        even: bool,
+        wanted: &str,
+        kept: Option<u16>,
         milliseconds: u64,
     ) -> PyResult<u16> {
+        let wanted = match (wanted, kept) {
+            (_, Some(port)) => Port::Kept(port),
+            ("any", _) => Port::Any,
+            ("even", _) => Port::Even,
+            ("pair", _) => Port::Pair,
+            _ => return Err(PyValueError::new_err("the port is any, even or pair")),
+        };
         let (worker, client) = from_python(&client)?;
         let engine = self.read();
         let engine = engine
             .as_ref()
             .ok_or_else(|| PyRuntimeError::new_err("the relay is closed"))?;
         engine
-            .allocate(worker, id, client, ipv6, even, milliseconds)
+            .allocate(worker, id, client, ipv6, wanted, milliseconds)
             .map_err(|refusal| match refusal {
                 NoSocket::Family => PyValueError::new_err("no relay address of this family"),
                 NoSocket::Ports => PyOSError::new_err("no relay port is free"),
                 NoSocket::System(error) => error.into(),
             })
+    }
+
+    fn forget_kept(&self, ipv6: bool, port: u16) {
+        if let Some(engine) = self.read().as_ref() {
+            engine.forget_kept(ipv6, port);
+        }
+    }
+
+    /// The allocation's client is here now. False when it has gone.
+    fn hand_over(
+        &self,
+        py: Python<'_>,
+        worker: usize,
+        id: u64,
+        client: PyClient,
+    ) -> PyResult<bool> {
+        let (to, client) = from_python(&client)?;
+        Ok(py.detach(|| {
+            self.read()
+                .as_ref()
+                .is_some_and(|engine| engine.hand_over(worker, id, to, client))
+        }))
     }
 
     fn refresh(&self, worker: usize, id: u64, milliseconds: u64) {

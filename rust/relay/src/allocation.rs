@@ -4,13 +4,20 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::bucket::Bucket;
 use crate::{Client, Now};
 
 #[derive(Debug)]
 pub(crate) struct Allocation {
     pub(crate) id: u64,
     pub(crate) client: Client,
+    /// Of the relay address.
+    pub(crate) ipv6: bool,
     pub(crate) until: Now,
+    /// What may still go to peers.
+    pub(crate) outgoing: Bucket,
+    /// What may still go to the client.
+    pub(crate) incoming: Bucket,
     permissions: Vec<Permission>,
     channels: Vec<Channel>,
 }
@@ -49,11 +56,22 @@ struct Channel {
 }
 
 impl Allocation {
-    pub(crate) fn new(id: u64, client: Client, until: Now) -> Self {
+    /// `rate`: bytes a second in each direction; zero: no limit.
+    pub(crate) fn new(
+        id: u64,
+        client: Client,
+        ipv6: bool,
+        now: Now,
+        lifetime: Now,
+        rate: u64,
+    ) -> Self {
         Self {
             id,
             client,
-            until,
+            ipv6,
+            until: now + lifetime,
+            outgoing: Bucket::new(now, rate),
+            incoming: Bucket::new(now, rate),
             permissions: Vec::new(),
             channels: Vec::new(),
         }

@@ -18,6 +18,8 @@ pub enum Cause {
     RequestLimit,
     /// The queue of requests is full.
     QueueFull,
+    /// More than the allocation, or all of them, may have in a second.
+    Bandwidth,
     /// Longer than the receive buffer.
     Oversized,
     /// The kernel refused to send it.
@@ -28,7 +30,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of [`Counters::dropped`].
-    pub const ALL: [(Self, &'static str); 10] = [
+    pub const ALL: [(Self, &'static str); 11] = [
         (Self::Malformed, "malformed"),
         (Self::NoAllocation, "no_allocation"),
         (Self::NoChannel, "no_channel"),
@@ -36,6 +38,7 @@ impl Cause {
         (Self::ChallengeLimit, "challenge_limit"),
         (Self::RequestLimit, "request_limit"),
         (Self::QueueFull, "queue_full"),
+        (Self::Bandwidth, "bandwidth"),
         (Self::Oversized, "oversized"),
         (Self::NotSent, "not_sent"),
         (Self::Late, "late"),

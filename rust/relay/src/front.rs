@@ -3,12 +3,18 @@
 use meeting_stun::{Class, Message, Method, NoRoom, Writer, attribute as kinds};
 
 use crate::limiter::Limiter;
-use crate::nonce::Nonces;
+use crate::nonce::{LONGEST, Nonces};
 use crate::{Cause, Client, Counters, Now, Settings};
 
 /// Unauthenticated requests below this size cannot come from a client that follows RFC 8656 (Allocate has
 /// REQUESTED-TRANSPORT), and a challenge would be more than twice their size.
 const SMALLEST_CHALLENGED: usize = 28;
+
+/// PASSWORD-ALGORITHMS: SHA-256, MD5; the first is preferred (RFC 8489 §14.11, §18.5).
+const ALGORITHMS: [u8; 8] = [0, 2, 0, 0, 0, 1, 0, 0];
+
+/// A challenge that offers them, without the realm's value.
+const FULL_CHALLENGE: usize = 20 + 8 + 4 + (4 + 28) + (4 + ALGORITHMS.len());
 
 /// What a Binding request may carry that must be understood: all of RFC 8489 and of ICE.
 const BINDING: [u16; 7] = [
@@ -95,10 +101,16 @@ impl Front {
         );
         writer.error_code(code);
         if code != 400 {
-            let nonce = self.nonces.make(now, client);
-            writer
-                .attribute(kinds::REALM, &self.realm)
-                .attribute(kinds::NONCE, &nonce);
+            // Whoever asks with few bytes gets the challenge of RFC 5389, for which every client has room.
+            let full = FULL_CHALLENGE + self.realm.len().next_multiple_of(4);
+            let features = message.bytes().len() * 2 >= full;
+            writer.attribute(kinds::REALM, &self.realm).attribute(
+                kinds::NONCE,
+                self.nonces.make(now, client, features, &mut [0; LONGEST]),
+            );
+            if features {
+                writer.attribute(kinds::PASSWORD_ALGORITHMS, &ALGORITHMS);
+            }
         }
         answered(writer.finish(), &mut counters.challenges)
     }

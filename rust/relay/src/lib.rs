@@ -7,17 +7,21 @@
 //! its own, from a nonce that is a MAC over its address and the time, so that floods cost neither memory nor others' lines.
 
 mod allocation;
+mod bucket;
 mod counters;
 mod front;
+mod headers;
 mod limiter;
 mod nonce;
 mod shard;
+mod table;
 
 pub use allocation::Ports;
+pub use bucket::Total;
 pub use counters::{Cause, Counters};
-pub use shard::{
-    Client, ClientAction, Command, Effect, HEADROOM, PeerAction, Settings, Shard, TAILROOM,
-};
+pub use headers::{HEADROOM, TAILROOM};
+pub use shard::{Client, ClientAction, Command, Effect, PeerAction, Settings, Shard};
+pub use table::Moving;
 
 /// Milliseconds on a clock that only goes forward; its zero is the caller's.
 pub type Now = u64;

@@ -1,21 +1,17 @@
 //! Everything one thread relays, without its sockets.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
+use std::sync::Arc;
 
-use meeting_stun::{
-    ChannelData, Class, Message, Method, Writer, attribute as kinds, write_channel_header,
-};
+use meeting_stun::{ChannelData, Class, Message, Method, attribute as kinds};
 
 use crate::allocation::{Allocation, Ports};
+use crate::bucket::{Share, Total};
 use crate::front::{Front, Reception};
+use crate::headers::{write_channel, write_indication};
+use crate::table::{Moving, Table};
 use crate::{Cause, Counters, Now};
-
-/// Room a received peer packet needs in front: a Data indication's header and its IPv6 peer address take 48 bytes.
-pub const HEADROOM: usize = 64;
-/// Room it needs behind: padding.
-pub const TAILROOM: usize = 3;
 
 const SEND: [u16; 2] = [kinds::XOR_PEER_ADDRESS, kinds::DATA];
 
@@ -41,16 +37,21 @@ pub struct Settings {
     pub challenges_per_second: u32,
     /// Requests with credentials that are handed up for a source in a second.
     pub requests_per_second: u32,
+    /// Bytes a second that an allocation may relay in each direction; zero: no limit.
+    pub allocation_rate: u64,
+    /// What all shards together may relay; `None`: no limit.
+    pub total: Option<Arc<Total>>,
 }
 
 /// What the control side decides. Lifetimes are in milliseconds from now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are RFC 8656's")]
 pub enum Command {
-    /// A relay socket was opened for this client.
+    /// A relay socket was opened for this client: its only one of this family.
     Allocate {
         id: u64,
         client: Client,
+        ipv6: bool,
         lifetime: u64,
     },
     /// The allocation lives on.
@@ -122,10 +123,10 @@ pub enum PeerAction {
 #[derive(Debug)]
 pub struct Shard {
     front: Front,
-    slots: Vec<Option<Allocation>>,
-    free: Vec<usize>,
-    by_client: HashMap<Client, usize>,
-    by_id: HashMap<u64, usize>,
+    table: Table,
+    allocation_rate: u64,
+    total: Option<Arc<Total>>,
+    share: Share,
     indications: u64,
     /// What happened so far; the sockets' owner counts there what the kernel refused.
     pub counters: Counters,
@@ -136,10 +137,10 @@ impl Shard {
     pub fn new(settings: &Settings) -> Self {
         Self {
             front: Front::new(settings),
-            slots: Vec::new(),
-            free: Vec::new(),
-            by_client: HashMap::new(),
-            by_id: HashMap::new(),
+            table: Table::default(),
+            allocation_rate: settings.allocation_rate,
+            total: settings.total.clone(),
+            share: Share::new(),
             indications: 0,
             counters: Counters::default(),
         }
@@ -197,9 +198,6 @@ impl Shard {
         client: &Client,
         message: &Message<'_>,
     ) -> ClientAction {
-        let Some((slot, allocation)) = self.of_client(now, client) else {
-            return self.dropped(Cause::NoAllocation);
-        };
         let (Some(peer), Some(data)) = (
             message.xor_address(kinds::XOR_PEER_ADDRESS),
             message.value(kinds::DATA),
@@ -209,11 +207,19 @@ impl Shard {
         if message.unknown_required(&SEND).next().is_some() {
             return self.dropped(Cause::Malformed);
         }
-        if !allocation.permits(now, peer) {
-            return self.dropped(Cause::NoPermission);
+        let mut cause = Cause::NoAllocation;
+        let mut found = None;
+        for (slot, allocation) in self.table.of_client(now, client) {
+            cause = Cause::NoPermission;
+            if allocation.permits(now, peer) {
+                found = Some(slot);
+            }
         }
+        let Some(slot) = found else {
+            return self.dropped(cause);
+        };
         let begin = data.as_ptr().addr() - message.bytes().as_ptr().addr();
-        self.relay(slot, peer, begin..begin + data.len())
+        self.relay(now, slot, peer, begin..begin + data.len())
     }
 
     /// RFC 8656 §12.6.
@@ -221,25 +227,52 @@ impl Shard {
         let Some(message) = ChannelData::parse(packet) else {
             return self.dropped(Cause::Malformed);
         };
-        let Some((slot, allocation)) = self.of_client(now, client) else {
-            return self.dropped(Cause::NoAllocation);
-        };
-        let Some(peer) = allocation.peer_of(now, message.channel) else {
-            return self.dropped(Cause::NoChannel);
-        };
-        if !allocation.permits(now, peer) {
-            return self.dropped(Cause::NoPermission);
+        let mut cause = Cause::NoAllocation;
+        let mut found = None;
+        for (slot, allocation) in self.table.of_client(now, client) {
+            match allocation.peer_of(now, message.channel) {
+                Some(peer) if allocation.permits(now, peer) => {
+                    found = Some((slot, peer));
+                    break;
+                }
+                Some(_) => cause = Cause::NoPermission,
+                None if cause == Cause::NoAllocation => cause = Cause::NoChannel,
+                None => {}
+            }
         }
-        self.relay(slot, peer, 4..4 + message.data.len())
+        let Some((slot, peer)) = found else {
+            return self.dropped(cause);
+        };
+        self.relay(now, slot, peer, 4..4 + message.data.len())
     }
 
-    fn relay(&mut self, slot: usize, peer: SocketAddr, data: Range<usize>) -> ClientAction {
+    fn relay(
+        &mut self,
+        now: Now,
+        slot: usize,
+        peer: SocketAddr,
+        data: Range<usize>,
+    ) -> ClientAction {
+        let within = self
+            .table
+            .at(now, slot)
+            .is_some_and(|allocation| allocation.outgoing.take(now, data.len()));
+        if !within || !self.within_total(now, data.len()) {
+            return self.dropped(Cause::Bandwidth);
+        }
         self.counters.to_peers += 1;
         self.counters.to_peers_bytes += data.len() as u64;
         ClientAction::Relay { slot, peer, data }
     }
 
-    /// A datagram from a peer: `length` bytes at [`HEADROOM`] of `buffer`, with [`TAILROOM`] behind them. Header and
+    fn within_total(&mut self, now: Now, bytes: usize) -> bool {
+        self.total
+            .as_deref()
+            .is_none_or(|total| self.share.take(total, now, bytes))
+    }
+
+    /// A datagram from a peer: `length` bytes at [`HEADROOM`](crate::HEADROOM) of `buffer`, with
+    /// [`TAILROOM`](crate::TAILROOM) behind them. Header and
     /// padding are written around it, so that it is not moved (RFC 8656 §11.3, §12.7).
     pub fn peer_packet(
         &mut self,
@@ -249,19 +282,17 @@ impl Shard {
         buffer: &mut [u8],
         length: usize,
     ) -> PeerAction {
-        let Some(allocation) = self
-            .slots
-            .get(slot)
-            .and_then(Option::as_ref)
-            .filter(|allocation| allocation.until > now)
-        else {
+        let Some(allocation) = self.table.at(now, slot) else {
             return self.dropped_from_peer(Cause::NoAllocation);
         };
         if !allocation.permits(now, peer) {
             return self.dropped_from_peer(Cause::NoPermission);
         }
-        let client = allocation.client;
-        let written = match allocation.channel_of(now, peer) {
+        let (client, channel) = (allocation.client, allocation.channel_of(now, peer));
+        if !allocation.incoming.take(now, length) || !self.within_total(now, length) {
+            return self.dropped_from_peer(Cause::Bandwidth);
+        }
+        let written = match channel {
             Some(channel) => write_channel(channel, buffer, length),
             None => {
                 self.indications += 1;
@@ -282,18 +313,20 @@ impl Shard {
             Command::Allocate {
                 id,
                 client,
+                ipv6,
                 lifetime,
-            } => return self.allocate(id, client, now + lifetime),
+            } => {
+                let allocation =
+                    Allocation::new(id, client, ipv6, now, lifetime, self.allocation_rate);
+                return Effect::Opened(self.table.insert(allocation));
+            }
             Command::Refresh { id, .. }
             | Command::Permit { id, .. }
             | Command::Bind { id, .. }
             | Command::Delete { id } => id,
         };
-        let Some(&slot) = self.by_id.get(&id) else {
+        let Some((slot, allocation)) = self.table.by_id(id) else {
             self.counters.drop(Cause::Late);
-            return Effect::None;
-        };
-        let Some(allocation) = self.slots[slot].as_mut() else {
             return Effect::None;
         };
         match command {
@@ -310,58 +343,37 @@ impl Shard {
                 lifetime,
                 ..
             } => allocation.bind(channel, peer, now + lifetime),
-            Command::Delete { .. } => return self.close(slot),
+            Command::Delete { .. } => {
+                self.table.remove(slot);
+                return Effect::Closed(slot);
+            }
             Command::Allocate { .. } => {}
         }
         Effect::None
     }
 
-    /// The control side deletes a client's allocation before it makes another; should it not, the old one stays served by
-    /// its socket towards nobody until it expires.
-    fn allocate(&mut self, id: u64, client: Client, until: Now) -> Effect {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
-        self.slots[slot] = Some(Allocation::new(id, client, until));
-        self.by_client.insert(client, slot);
-        self.by_id.insert(id, slot);
-        self.counters.allocations += 1;
-        Effect::Opened(slot)
+    /// Takes an allocation out of this shard: its slot, which is free then, and all that is known of it.
+    pub fn release(&mut self, id: u64) -> Option<(usize, Moving)> {
+        self.table.release(id)
     }
 
-    fn close(&mut self, slot: usize) -> Effect {
-        let Some(allocation) = self.slots[slot].take() else {
-            return Effect::None;
-        };
-        if self.by_client.get(&allocation.client) == Some(&slot) {
-            self.by_client.remove(&allocation.client);
-        }
-        self.by_id.remove(&allocation.id);
-        self.free.push(slot);
-        self.counters.allocations -= 1;
-        Effect::Closed(slot)
+    /// Takes in what another shard, or this one, released: the client is at another address now (RFC 8016). Gives its slot.
+    pub fn adopt(&mut self, moving: Moving, client: Client) -> usize {
+        self.table.adopt(moving, client)
     }
 
     /// Forgets what has run out and hands the slots whose sockets are to be closed to `closed`. Lifetimes are exact without
     /// it; it only gives memory and sockets back, so once a second is often enough.
-    pub fn sweep(&mut self, now: Now, mut closed: impl FnMut(usize)) {
-        for slot in 0..self.slots.len() {
-            match &mut self.slots[slot] {
-                Some(allocation) if allocation.until > now => allocation.forget_expired(now),
-                Some(_) => {
-                    self.close(slot);
-                    closed(slot);
-                }
-                None => {}
-            }
-        }
+    pub fn sweep(&mut self, now: Now, closed: impl FnMut(usize)) {
+        self.table.sweep(now, closed);
     }
 
-    fn of_client(&self, now: Now, client: &Client) -> Option<(usize, &Allocation)> {
-        let slot = *self.by_client.get(client)?;
-        let allocation = self.slots[slot].as_ref()?;
-        (allocation.until > now).then_some((slot, allocation))
+    /// The counters, with how many allocations there are.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            allocations: self.table.len() as u64,
+            ..self.counters
+        }
     }
 
     fn dropped(&mut self, cause: Cause) -> ClientAction {
@@ -373,36 +385,4 @@ impl Shard {
         self.counters.drop(cause);
         PeerAction::Nothing
     }
-}
-
-/// Over UDP no padding is needed (RFC 8656 §12.5).
-fn write_channel(channel: u16, buffer: &mut [u8], length: usize) -> Option<Range<usize>> {
-    let header = write_channel_header(channel, u16::try_from(length).ok()?);
-    buffer
-        .get_mut(HEADROOM - header.len()..HEADROOM)?
-        .copy_from_slice(&header);
-    Some(HEADROOM - header.len()..HEADROOM + length)
-}
-
-/// The transaction id of an indication answers nothing: a running number tells them apart.
-fn write_indication(
-    number: u64,
-    peer: SocketAddr,
-    buffer: &mut [u8],
-    length: usize,
-) -> Option<Range<usize>> {
-    let begin = HEADROOM - if peer.is_ipv4() { 36 } else { 48 };
-    let mut transaction = [0; 12];
-    transaction[4..].copy_from_slice(&number.to_be_bytes());
-    let size = Writer::new(
-        buffer.get_mut(begin..)?,
-        Class::Indication,
-        Method::DATA,
-        &transaction,
-    )
-    .xor_address(kinds::XOR_PEER_ADDRESS, peer)
-    .in_place(kinds::DATA, length)
-    .finish()
-    .ok()?;
-    Some(begin..begin + size)
 }

@@ -181,7 +181,7 @@ fn an_allocation_ends_exactly_at_its_time_unless_refreshed() {
     assert_eq!(world.dropped(Cause::NoAllocation), 2);
     let mut closed = Vec::new();
     world.shard.sweep(world.now, |slot| closed.push(slot));
-    assert_eq!((closed, world.shard.counters.allocations), (vec![0], 0));
+    assert_eq!((closed, world.shard.counters().allocations), (vec![0], 0));
 }
 
 #[test]
@@ -201,6 +201,7 @@ fn a_deleted_allocation_leaves_nothing_and_its_late_commands_do_nothing() {
         world.command(Command::Allocate {
             id: 2,
             client: stranger,
+            ipv6: false,
             lifetime: MINUTE
         }),
         Effect::Opened(0)
@@ -291,4 +292,122 @@ fn a_send_indication_that_lacks_something_or_asks_for_the_unknown_is_dropped() {
         assert_eq!(world.client_sends(&odd), ClientAction::Nothing);
     }
     assert_eq!(world.dropped(Cause::Malformed), 4);
+}
+
+#[test]
+fn a_client_has_an_allocation_of_each_family() {
+    let mut world = World::with_allocation();
+    let second = world.command(Command::Allocate {
+        id: 2,
+        client: world.client,
+        ipv6: true,
+        lifetime: 10 * MINUTE,
+    });
+    assert_eq!(second, Effect::Opened(1));
+    world.permit("198.51.100.9", 5 * MINUTE);
+    world.command(Command::Permit {
+        id: 2,
+        peer: at("[2001:db8::9]:1").ip(),
+        ports: meeting_relay::Ports::Any,
+        lifetime: 5 * MINUTE,
+    });
+    world.command(Command::Bind {
+        id: 2,
+        channel: 0x4000,
+        peer: at("[2001:db8::9]:7000"),
+        lifetime: 5 * MINUTE,
+    });
+    let slot_of = |action: ClientAction| match action {
+        ClientAction::Relay { slot, .. } => Some(slot),
+        _ => None,
+    };
+    for (peer, slot) in [
+        ("198.51.100.9:1", Some(0)),
+        ("[2001:db8::9]:1", Some(1)),
+        ("[2001:db8::8]:1", None),
+    ] {
+        let action = world.client_sends(&indication(at(peer), b"data"));
+        assert_eq!(slot_of(action), slot, "{peer}");
+    }
+    let bound = [&write_channel_header(0x4000, 1)[..], b"x"].concat();
+    let action = world.client_sends(&bound);
+    assert_eq!(slot_of(action), Some(1));
+    // One of them ends, the other goes on.
+    world.command(Command::Delete { id: 2 });
+    assert_eq!(world.client_sends(&bound), ClientAction::Nothing);
+    assert_eq!(world.dropped(Cause::NoChannel), 1);
+    let action = world.client_sends(&indication(at("198.51.100.9:1"), b"data"));
+    assert_eq!(slot_of(action), Some(0));
+}
+
+#[test]
+fn an_allocation_moves_to_another_thread_with_all_it_may() {
+    let (mut world, mut other) = (World::with_allocation(), World::empty());
+    world.permit("198.51.100.9", 5 * MINUTE);
+    world.bind(0x4000, "198.51.100.9:7000", 5 * MINUTE);
+    let (slot, moving) = world.shard.release(1).unwrap();
+    assert_eq!(slot, 0);
+    assert_eq!(world.shard.counters().allocations, 0);
+    assert!(world.shard.release(1).is_none());
+    assert_eq!(world.peer_sends("198.51.100.9:7000", b"late"), None);
+
+    other.client.address = at("192.0.2.77:1234");
+    assert_eq!(other.shard.adopt(moving, other.client), 0);
+    let (client, data) = other.peer_sends("198.51.100.9:7000", b"here").unwrap();
+    assert_eq!(client, other.client);
+    assert_eq!(ChannelData::parse(&data).unwrap().channel, 0x4000);
+    let bound = [&write_channel_header(0x4000, 1)[..], b"x"].concat();
+    assert!(matches!(
+        other.client_sends(&bound),
+        ClientAction::Relay { .. }
+    ));
+    other.now += 10 * MINUTE;
+    assert_eq!(other.client_sends(&bound), ClientAction::Nothing);
+}
+
+#[test]
+fn an_allocation_relays_its_share_of_a_second_in_each_direction() {
+    let mut settings = World::settings();
+    settings.allocation_rate = 1000;
+    let mut world = World::with(&settings);
+    world.command(Command::Allocate {
+        id: 1,
+        client: world.client,
+        ipv6: false,
+        lifetime: 10 * MINUTE,
+    });
+    world.permit("198.51.100.9", 5 * MINUTE);
+    let packet = indication(at("198.51.100.9:1"), &[0; 100]);
+    let sent = (0..20)
+        .filter(|_| world.client_sends(&packet) != ClientAction::Nothing)
+        .count();
+    let heard = (0..20)
+        .filter(|_| world.peer_sends("198.51.100.9:1", &[0; 100]).is_some())
+        .count();
+    assert_eq!((sent, heard, world.dropped(Cause::Bandwidth)), (10, 10, 20));
+    world.now += 100;
+    assert!(world.client_sends(&packet) != ClientAction::Nothing);
+    assert!(world.client_sends(&packet) == ClientAction::Nothing);
+}
+
+#[test]
+fn all_allocations_share_the_total() {
+    let mut settings = World::settings();
+    settings.total = Some(std::sync::Arc::new(meeting_relay::Total::new(1000)));
+    let (mut one, mut two) = (World::with(&settings), World::with(&settings));
+    let packet = indication(at("198.51.100.9:1"), &[0; 100]);
+    let mut sent = 0;
+    for world in [&mut one, &mut two] {
+        world.command(Command::Allocate {
+            id: 1,
+            client: world.client,
+            ipv6: false,
+            lifetime: 10 * MINUTE,
+        });
+        world.permit("198.51.100.9", 5 * MINUTE);
+        for _ in 0..20 {
+            sent += usize::from(world.client_sends(&packet) != ClientAction::Nothing);
+        }
+    }
+    assert_eq!(sent, 10);
 }

@@ -110,6 +110,36 @@ fn a_request_without_credentials_is_challenged_within_twice_its_size() {
 }
 
 #[test]
+fn the_algorithms_of_rfc_8489_are_offered_where_twice_the_size_has_room_for_them() {
+    let mut world = World::empty();
+    for padding in (0..64).step_by(4) {
+        let request = written(Class::Request, Method::ALLOCATE, &|writer| {
+            writer
+                .u32(attribute::REQUESTED_TRANSPORT, UDP)
+                .attribute(attribute::SOFTWARE, &vec![b'x'; padding]);
+        });
+        let (_, nonce) = challenged(&mut world, &request);
+        assert!(world.answer.len() <= 2 * request.len());
+        let offered = request.len() >= 42;
+        assert_eq!(nonce.starts_with(b"obMatJos2gAAA"), offered);
+        assert_eq!(
+            Message::parse(&world.answer)
+                .unwrap()
+                .value(attribute::PASSWORD_ALGORITHMS),
+            offered.then_some(&[0, 2, 0, 0, 0, 1, 0, 0][..])
+        );
+        assert_eq!(
+            world.client_sends(&with_credentials(&nonce)),
+            ClientAction::Request
+        );
+        if let Some(plain) = nonce.strip_prefix(b"obMatJos2gAAA") {
+            let (code, _) = challenged(&mut world, &with_credentials(plain));
+            assert_eq!(code, 438, "the cookie was cut off");
+        }
+    }
+}
+
+#[test]
 fn credentials_with_our_nonce_go_up_and_with_any_other_are_stale() {
     let mut world = World::empty();
     let (_, nonce) = challenged(&mut world, &allocate());

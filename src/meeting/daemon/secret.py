@@ -9,7 +9,7 @@ import re
 import secrets
 from base64 import b64encode, urlsafe_b64encode
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha1, sha256
 from typing import Any, Literal, NamedTuple
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from meeting.daemon.errors import BadSignature, ConfigurationError, Gone, MeetingError
+from meeting.daemon.turn_user import TurnUser
 
 Purpose = Literal[
     "access-token",
@@ -244,9 +245,14 @@ class TurnCredential(NamedTuple):
     password: str
 
 
-def turn_credential(secret: Secret, room: str, identity: str, expires_at: int) -> TurnCredential:
-    """The credential of one participant of one room until `expires_at` (Unix seconds)."""
-    username = f"{expires_at}:{room}:{identity}"
+def turn_credential(
+    secret: Secret, room: str, identity: str, expires_at: int, servers: Iterable[str] = ()
+) -> TurnCredential:
+    """The credential of one participant of one room until `expires_at` (Unix seconds).
+
+    `servers`: the media addresses (`ip:port`) of the room's sfuserver, which may be reached whatever they are.
+    """
+    username = TurnUser.of(expires_at, room, identity, servers).name
     return TurnCredential(username, turn_password(secret.key("turn-credential"), username))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from zope.interface import Attribute, Interface
 
-from meeting.dataplane.values import Codec, Kind, PortStatistics, RelayClient, RelayCounters
+from meeting.dataplane.values import Codec, Kind, PortStatistics, RelayClient, RelayCounters, RelayPort
 
 __all__ = [
     "ILink",
@@ -203,6 +203,9 @@ class IRelayAllocation(Interface):
     def bind(channel: int, host: str, port: int, seconds: float) -> None:
         """The peer gets a channel number; what was bound to either before is not any more. Gives no permission."""
 
+    def move(client: RelayClient) -> bool:
+        """Its client is here now, with the permissions and channels it had. False: it has gone meanwhile."""
+
     def close() -> None:
         """Close the socket and forget everything."""
 
@@ -216,9 +219,20 @@ class IRelay(Interface):
         """Open the sockets, start the threads. Raises OSError, StaleBuild."""
 
     def allocate(
-        client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
+        client: RelayClient,
+        seconds: float,
+        *,
+        ipv6: bool = False,
+        wanted: RelayPort = "any",
+        kept: int | None = None,
     ) -> IRelayAllocation:
-        """Open a relay socket. Raises LimitReached when no port is free or the system refuses one."""
+        """Open a relay socket, or take the one that was kept on that port: the client's only one of this family.
+
+        Raises LimitReached when there is no such port or the system refuses one.
+        """
+
+    def forget_kept(port: int, *, ipv6: bool = False) -> None:
+        """Close the socket that was kept behind a "pair"."""
 
     def answer(client: RelayClient, data: bytes) -> None:
         """Send a datagram to a client, after what the commands before it did has been done."""

@@ -16,7 +16,7 @@ from meeting.dataplane import freshness
 from meeting.dataplane.errors import LimitReached
 from meeting.dataplane.events import EventReader
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
-from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits
+from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits, RelayPort
 
 if TYPE_CHECKING:
     from meeting.dataplane import _native
@@ -70,6 +70,8 @@ class Relay:
             nonce_lifetime=self._limits.nonce_seconds,
             challenges_per_second=self._limits.challenges_per_second,
             requests_per_second=self._limits.requests_per_second,
+            allocation_rate=self._limits.allocation_bytes_per_second,
+            total_rate=self._limits.bytes_per_second,
         )
         self.addresses = self._engine.addresses()
         self._events = EventReader(self._engine.fileno(), self._engine.take_events, partial(self._hear, listener))
@@ -87,17 +89,28 @@ class Relay:
             self._log.failure("an event of the relay could not be dealt with")
 
     def allocate(
-        self, client: RelayClient, seconds: float, *, ipv6: bool = False, even_port: bool = False
+        self,
+        client: RelayClient,
+        seconds: float,
+        *,
+        ipv6: bool = False,
+        wanted: RelayPort = "any",
+        kept: int | None = None,
     ) -> IRelayAllocation:
         """Open a relay socket."""
         if self._engine is None:
             raise LimitReached("the relay is closed")
         id = next(self._ids)
         try:
-            port = self._engine.allocate(client, id, ipv6, even_port, _milliseconds(seconds))
+            port = self._engine.allocate(client, id, ipv6, wanted, kept, _milliseconds(seconds))
         except (OSError, ValueError) as error:
             raise LimitReached(f"no relay socket: {error}") from error
         return _Allocation(self._engine, client.worker, id, port)
+
+    def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
+        """Nobody came for the port that was kept."""
+        if self._engine is not None:
+            self._engine.forget_kept(ipv6, port)
 
     def answer(self, client: RelayClient, data: bytes) -> None:
         """Send a datagram to a client."""
@@ -136,6 +149,11 @@ class _Allocation:
 
     def bind(self, channel: int, host: str, port: int, seconds: float) -> None:
         self._engine.bind(self._worker, self.id, channel, host, port, _milliseconds(seconds))
+
+    def move(self, client: RelayClient) -> bool:
+        moved = self._engine.hand_over(self._worker, self.id, client)
+        self._worker = client.worker
+        return moved
 
     def close(self) -> None:
         self._engine.delete(self._worker, self.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 __all__ = [
     "Certificate",
@@ -20,6 +20,7 @@ __all__ = [
     "RelayClient",
     "RelayCounters",
     "RelayLimits",
+    "RelayPort",
     "SinkStatistics",
     "SourceStatistics",
     "ThreadStatistics",
@@ -171,6 +172,10 @@ class PortStatistics:
         return asdict(self)
 
 
+RelayPort = Literal["any", "even", "pair"]
+"""Which relay port: any, an even one, or an even one while the next is kept for who asks for it (RFC 8656 §7.2)."""
+
+
 class RelayClient(NamedTuple):
     """A TURN client: its 5-tuple, and the thread that has it. Equal for as long as the 5-tuple is."""
 
@@ -194,6 +199,10 @@ class RelayLimits:
     """Error answers for one source address (IPv6: /64) and thread before it is authenticated."""
     requests_per_second: int = 500
     """Requests with credentials handed up for one source address and thread."""
+    allocation_bytes_per_second: int = 0
+    """Payload that one relay address may pass on in each direction; 0: no limit."""
+    bytes_per_second: int = 0
+    """Payload that all of them may pass on together; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,11 @@ class SfuServer(MultiService):
             webhooks,
             count,
         )
-        greeting = Greeting(instance, f"meeting {version('meeting')}", ice_servers(secret))
+
+        def own_media() -> list[str]:
+            return [str(HostPort(*address)) for address in media.addresses]
+
+        greeting = Greeting(instance, f"meeting {version('meeting')}", ice_servers(secret, own_media))
         self.rooms = rooms
         lobby = Lobby(rooms, greeting)
         port = MediaPort(media.port, IReactorCore(reactor).stop)
@@ -114,7 +118,7 @@ class SfuServer(MultiService):
                 version=version("meeting"),
                 state="draining" if rooms.closing else "ready" if port.ready else "starting",
                 load=load.now(),
-                media=[str(HostPort(*address)) for address in media.addresses],
+                media=own_media(),
                 details={"rooms": len(rooms), "participants": rooms.participants},
             ),
             interval=settings["heartbeat"],
@@ -226,13 +230,16 @@ def _own_addresses() -> list[MediaAddress]:
     return chosen
 
 
-def ice_servers(secret: Secret) -> Callable[[Identity, str, float], list[ICEServer]]:
-    """(who, room, now) → the turnservers of the token, with credentials that end by themselves."""
+def ice_servers(secret: Secret, media: Callable[[], list[str]]) -> Callable[[Identity, str, float], list[ICEServer]]:
+    """(who, room, now) → the turnservers of the token, with credentials that end by themselves.
+
+    They name our `media` addresses, to which these relays may lead though they are private ones.
+    """
 
     def servers(who: Identity, room: str, now: float) -> list[ICEServer]:
         if not who.turn:
             return []
-        credential = turn_credential(secret, room, who.identity, int(now) + LONGEST_TURN_CREDENTIAL)
+        credential = turn_credential(secret, room, who.identity, int(now) + LONGEST_TURN_CREDENTIAL, media())
         urls = [f"turn:{address}?transport=udp" for address in who.turn]
         return [ICEServer(urls=urls, username=credential.username, credential=credential.password)]
 

@@ -4,8 +4,8 @@ What a packet costs does not matter here; the packet path has its own parser, th
 tests/vectors/stun.
 """
 
-from meeting.stun.addresses import Address, decode_xor_address, encode_xor_address
-from meeting.stun.integrity import long_term_key
+from meeting.stun.addresses import Address, decode_xor_address, encode_address, encode_xor_address
+from meeting.stun.integrity import Hash, PasswordAlgorithm, long_term_key, user_hash
 from meeting.stun.message import Malformed, Message
 from meeting.stun.numbers import AttributeType, Class, ErrorCode, Method
 
@@ -14,10 +14,14 @@ __all__ = [
     "AttributeType",
     "Class",
     "ErrorCode",
+    "Hash",
     "Malformed",
     "Message",
     "Method",
+    "PasswordAlgorithm",
     "decode_xor_address",
+    "encode_address",
     "encode_xor_address",
     "long_term_key",
+    "user_hash",
 ]

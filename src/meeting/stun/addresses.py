@@ -24,6 +24,11 @@ class Address(NamedTuple):
         return f"{self.ip}:{self.port}" if self.ip.version == 4 else f"[{self.ip}]:{self.port}"
 
 
+def encode_address(address: Address) -> bytes:
+    """The value of MAPPED-ADDRESS and ALTERNATE-SERVER (RFC 8489 §14.1, §14.15)."""
+    return bytes((0, address.family)) + address.port.to_bytes(2) + address.ip.packed
+
+
 def encode_xor_address(address: Address, transaction: bytes) -> bytes:
     """The value of an XOR-…-ADDRESS attribute."""
     masked = int(address.ip) ^ _mask(address.family, transaction)

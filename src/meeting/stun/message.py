@@ -101,13 +101,16 @@ class Message:
         return self._integrity(hash) is not None
 
     def is_genuine(self, key: bytes, hash: Hash = "sha1") -> bool:
-        """Whether a received message carries integrity under this key (constant time)."""
+        """Whether a received message carries integrity under this key (constant time).
+
+        A truncated tag is none: only usages that say so may truncate, TURN and ICE do not (RFC 8489 §14.6).
+        """
         found = self._integrity(hash)
         if found is None:
             return False
         position, size = found
         tag = self._received[position + 4 : position + 4 + size]
-        return hmac.compare_digest(tag, integrity_tag(self._received[:position], key, hash, size))
+        return hmac.compare_digest(tag, integrity_tag(self._received[:position], key, hash))
 
     def has_fingerprint(self) -> bool:
         """Whether a received message carries FINGERPRINT, right or wrong."""

@@ -4,21 +4,37 @@ Nobody is looked up. The password follows from the user name and the shared secr
 by the hub or an sfuserver, until the time the name says.
 """
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from meeting.daemon.networks import IP
 from meeting.daemon.secret import turn_password
-from meeting.stun import AttributeType, Message, long_term_key
+from meeting.daemon.turn_user import TurnUser
+from meeting.stun import AttributeType, ErrorCode, Hash, Message, PasswordAlgorithm, long_term_key, user_hash
+from meeting.turnserver.refused import Refused
+
+#: A nonce that came with PASSWORD-ALGORITHMS begins so: the cookie, and that feature (RFC 8489 §9.2, §18.1).
+COOKIE = b"obMatJos2gAAA"
+#: What such a challenge offers, the preferred one first.
+OFFERED = (PasswordAlgorithm.SHA256, PasswordAlgorithm.MD5)
+ALGORITHMS = b"".join(algorithm.entry for algorithm in OFFERED)
+#: Names remembered by their hash.
+MOST_NAMES = 16_000
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated user, and the key its answers are signed with."""
+    """An authenticated user, and how its answers are signed."""
 
     room: str
     identity: str
     expires_at: int
     """Unix seconds."""
-    key: bytes
+    key: bytes = field(repr=False)
+    hash: Hash = "sha1"
+    servers: Mapping[IP, frozenset[int]] = field(default_factory=dict)
+    """The media addresses of the room's sfuserver, with their ports."""
 
     @property
     def user(self) -> tuple[str, str]:
@@ -27,23 +43,78 @@ class Caller:
 
 
 class Authentication:
-    """Verifies requests; `key` is `Secret.key("turn-credential")`."""
+    """Verifies requests. `keys` are `Secret.key("turn-credential")` of the secrets that hold: while a secret is being
+    changed, the new one and the one before.
+    """
 
-    def __init__(self, key: bytes, realm: str) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes], realm: str) -> None:
+        self._keys = tuple(keys)
         self.realm = realm
+        self._names: OrderedDict[bytes, str] = OrderedDict()
 
     def caller(self, message: Message, now: float) -> Caller | None:
         """Who made the request, or None: an unknown form of user name, an expired one, a wrong password.
 
-        `now` is Unix seconds. Which of them it was is nobody's business; the comparison takes constant time.
+        `now` is Unix seconds. Which of them it was is nobody's business; the comparison takes constant time. Raises
+        Refused when somebody between us and the client has changed which algorithms there are.
         """
-        username = message.text(AttributeType.USERNAME)
-        parts = (username or "").split(":", 2)
-        if username is None or len(parts) != 3:
+        algorithm = _algorithm(message)
+        username = self._username(message)
+        try:
+            user = TurnUser.parse(username)
+        except ValueError:
             return None
-        expiry, room, identity = parts
-        if not (expiry.isascii() and expiry.isdecimal() and len(expiry) <= 12) or int(expiry) <= now:
+        if user.expires_at <= now:
             return None
-        key = long_term_key(username, self.realm, turn_password(self._key, username))
-        return Caller(room, identity, int(expiry), key) if message.is_genuine(key) else None
+        # The stronger one counts, and the answer has the same (RFC 8489 §9.2.4).
+        hash: Hash = "sha256" if message.has_integrity("sha256") else "sha1"
+        for secret in self._keys:
+            key = long_term_key(username, self.realm, turn_password(secret, username), algorithm)
+            if message.is_genuine(key, hash):
+                self._remember(username)
+                return Caller(user.room, user.identity, user.expires_at, key, hash, _ports(user))
+        return None
+
+    def challenge(self, message: Message) -> list[tuple[int, bytes]]:
+        """What a 401 carries. The nonce was fresh, so it serves for another try."""
+        nonce = message.get(AttributeType.NONCE) or b""
+        attributes: list[tuple[int, bytes]] = [
+            (AttributeType.REALM, self.realm.encode()),
+            (AttributeType.NONCE, nonce),
+        ]
+        if nonce.startswith(COOKIE):
+            attributes.append((AttributeType.PASSWORD_ALGORITHMS, ALGORITHMS))
+        return attributes
+
+    def _username(self, message: Message) -> str:
+        """In clear, or by the hash of one that was here before (RFC 8489 §9.2.4): names are nowhere to be looked up."""
+        hashed = message.get(AttributeType.USERHASH)
+        if hashed is not None:
+            return self._names.get(hashed, "")
+        return message.text(AttributeType.USERNAME) or ""
+
+    def _remember(self, username: str) -> None:
+        hashed = user_hash(username, self.realm)
+        self._names[hashed] = username
+        self._names.move_to_end(hashed)
+        if len(self._names) > MOST_NAMES:
+            self._names.popitem(last=False)
+
+
+def _algorithm(message: Message) -> PasswordAlgorithm:
+    """Which one the client chose, given what we offered (RFC 8489 §9.2.4)."""
+    offered = message.get(AttributeType.PASSWORD_ALGORITHMS)
+    chosen = message.get(AttributeType.PASSWORD_ALGORITHM)
+    if not (message.get(AttributeType.NONCE) or b"").startswith(COOKIE) or (offered is None and chosen is None):
+        return PasswordAlgorithm.MD5
+    algorithm = next((each for each in OFFERED if each.entry == chosen), None)
+    if offered != ALGORITHMS or algorithm is None:
+        raise Refused(ErrorCode.BAD_REQUEST)
+    return algorithm
+
+
+def _ports(user: TurnUser) -> dict[IP, frozenset[int]]:
+    ports: dict[IP, frozenset[int]] = {}
+    for ip, port in user.servers:
+        ports[ip] = ports.get(ip, frozenset()) | {port}
+    return ports

@@ -39,6 +39,11 @@ class Ledger:
             if self._taken[account] >= bound:
                 raise Refused(code)
 
+    def check_source(self, client: RelayClient) -> None:
+        """Raises Refused when one more from its address would be too many."""
+        if self._taken["source", _source(client)] >= self._quotas.per_source:
+            raise Refused(ErrorCode.ALLOCATION_QUOTA_REACHED)
+
     def take(self, client: RelayClient, caller: Caller) -> None:
         """One more."""
         for account, _, _ in self._accounts(client, caller):

@@ -10,3 +10,8 @@ class Refused(Exception):
         super().__init__(code.name)
         self.code = code
         self.attributes = attributes
+
+
+def error_code(code: int) -> bytes:
+    """The value of ERROR-CODE, without a reason: reasons only amplify (RFC 8489 §14.8)."""
+    return bytes((0, 0, code // 100, code % 100))

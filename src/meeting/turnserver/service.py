@@ -14,15 +14,17 @@ from meeting.daemon.client import agent_for
 from meeting.daemon.networks import IP
 from meeting.daemon.observe import Metrics, Readiness, status_resource
 from meeting.daemon.options import HostPort
-from meeting.daemon.registration import Heartbeat, HeartbeatAnswer, Registration, new_instance
+from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
 from meeting.dataplane.interfaces import IRelay
 from meeting.dataplane.relay import Relay
-from meeting.turnserver.allocations import CHANNELS, OLD_CHANNELS, Allocations
+from meeting.dataplane.values import RelayLimits
+from meeting.turnserver.allocations import Allocations
 from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.listeners import RelayPorts, Requests
 from meeting.turnserver.metrics import TurnMetrics
 from meeting.turnserver.peers import Peers
+from meeting.turnserver.permissions import CHANNELS, OLD_CHANNELS
 from meeting.turnserver.quotas import Quotas
 from meeting.turnserver.tap import Options
 
@@ -49,6 +51,9 @@ class TurnServer(MultiService):
             ports=settings["relayPorts"],
             realm=settings["realm"],
             workers=settings["threads"] or os.cpu_count() or 1,
+            limits=RelayLimits(
+                allocation_bytes_per_second=settings["allocationBandwidth"], bytes_per_second=settings["bandwidth"]
+            ),
         )
         self.peers = Peers(own={*settings["ip"], *local, *interfaces})
         quotas = Quotas(
@@ -59,9 +64,12 @@ class TurnServer(MultiService):
             permissions=settings["permissionLimit"],
             channels=settings["channelLimit"],
         )
-        authentication = Authentication(secret.key("turn-credential"), settings["realm"])
+        secrets = [secret] if settings["previousSecret"] is None else [secret, Secret(settings["previousSecret"])]
+        authentication = Authentication([each.key("turn-credential") for each in secrets], settings["realm"])
         channels = OLD_CHANNELS if settings["oldChannels"] else CHANNELS
-        self.allocations = Allocations(authentication, self.peers, self.relay, external, quotas, channels)
+        self.allocations = Allocations(
+            authentication, self.peers, self.relay, external, quotas, channels, settings["mobility"]
+        )
         requests = Requests(clock, self.relay, self.allocations)
         ports = RelayPorts(reactor, self.relay, self.allocations, requests)
 
@@ -82,7 +90,6 @@ class TurnServer(MultiService):
                 load=min(1.0, len(self.allocations) / max(1, quotas.total)),
                 details={"allocations": len(self.allocations), "relay": [str(ip) for ip in external.values()]},
             ),
-            self.hear,
             interval=settings["heartbeat"],
         )
         # Started in this order and stopped in the other: first the good-bye, then the ports.
@@ -100,10 +107,6 @@ class TurnServer(MultiService):
         metrics.registry.register(TurnMetrics(self.relay, self.allocations, requests))
         self.status = status_resource(metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())})
         self.resource = self.status
-
-    def hear(self, answer: HeartbeatAnswer) -> None:
-        """The hub says which sfuservers there are."""
-        self.peers.set_servers(answer.peers)
 
 
 def _local_addresses(told: Sequence[IP], given: Sequence[IP], interfaces: Collection[IP]) -> list[IP]:

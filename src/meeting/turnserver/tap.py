@@ -34,6 +34,11 @@ class Options(DaemonOptions):
     flags = (
         shared.CONFIG,
         shared.SECRET,
+        Flag(
+            "previousSecret",
+            "the secret before this one: while secrets are being changed, credentials made with it hold as well",
+            secret=True,
+        ),
         Flag("port", "the UDP port that clients come to", "3478", shared.port),
         Flag(
             "ip",
@@ -62,6 +67,14 @@ class Options(DaemonOptions):
             shared.boolean,
         ),
         Flag("channelLimit", "most channels of one allocation", "32", shared.whole_number),
+        Flag(
+            "allocationBandwidth",
+            "bytes a second that one relay address passes on in each direction; 0: no limit",
+            "12MB",
+            shared.size,
+        ),
+        Flag("bandwidth", "bytes a second that all of them pass on together; 0: no limit", "0", shared.size),
+        Flag("mobility", "allocations go along when their client's address changes (RFC 8016)", "true", shared.boolean),
         shared.APISERVER,
         shared.HEARTBEAT,
         shared.CA,

@@ -2,7 +2,6 @@
 
 import json
 import threading
-from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ class Hub(Resource):
 
 
 @deadline(30)
-async def test_it_registers_with_the_hub_learns_the_sfuservers_and_says_good_bye() -> None:
+async def test_it_registers_with_the_hub_and_says_good_bye() -> None:
     from twisted.internet import reactor
 
     hub = Hub()
@@ -60,7 +59,6 @@ async def test_it_registers_with_the_hub_learns_the_sfuservers_and_says_good_bye
             while len(hub.heartbeats) < 2:
                 async with client(server) as someone:
                     assert await someone.is_served()
-            assert server.peers.ports(ip_address("10.1.2.3")) == frozenset({40000})
             heartbeat = hub.heartbeats[-1]
             assert (heartbeat["kind"], heartbeat["state"]) == ("turn", "ready")
             assert heartbeat["address"].startswith(f"{HOST}:")

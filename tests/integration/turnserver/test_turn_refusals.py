@@ -53,8 +53,8 @@ async def test_the_malformed_get_silence_and_the_others_service() -> None:
 )
 @deadline(30)
 async def test_a_peer_that_may_not_be_reached_is_refused(host: str, code: int) -> None:
-    async with turnserver() as server, client(server) as user, echo() as (peer, port):
-        server.peers.set_servers([f"{HOST}:{free_udp_port()}"] if host != HOST else [])
+    servers = [free_udp_port()] if host != HOST else []
+    async with turnserver() as server, client(server, credential(servers=servers)) as user, echo() as (peer, port):
         assert (await user.allocate()).message_class is Class.SUCCESS
         assert code_of(await user.ask(Method.CREATE_PERMISSION, user.peer(host, port))) == code
         assert code_of(await user.ask(Method.CHANNEL_BIND, channel(0x4000), user.peer(host, port))) == code
@@ -70,8 +70,12 @@ async def test_a_peer_that_may_not_be_reached_is_refused(host: str, code: int) -
 
 @deadline(30)
 async def test_another_port_of_a_servers_address_is_not_reached() -> None:
-    async with turnserver() as server, client(server) as user, echo() as (peer, port), echo() as (other, other_port):
-        server.peers.set_servers([f"{HOST}:{port}"])
+    async with (
+        turnserver() as server,
+        echo() as (peer, port),
+        echo() as (other, other_port),
+        client(server, credential(servers=[port])) as user,
+    ):
         await user.allocate()
         assert code_of(await user.ask(Method.CREATE_PERMISSION, user.peer(HOST, other_port))) == 200
         for each in (other_port, port):

@@ -59,8 +59,7 @@ async def through_aioice(server: TurnServer, user: tuple[str, str], peer: tuple[
 @deadline(30)
 async def test_aioice_relays_through_it() -> None:
     async with turnserver() as server, echo() as (peer, port):
-        server.peers.set_servers([f"{HOST}:{port}"])
-        relayed, back = await through_aioice(server, credential(), (HOST, port))
+        relayed, back = await through_aioice(server, credential(servers=[port]), (HOST, port))
         assert back == [b"packet %d" % number for number in range(100)]
         first, last = map(int, RELAY_PORTS.split("-"))
         assert relayed[0] == HOST and first <= relayed[1] <= last
@@ -73,12 +72,11 @@ async def test_aioice_relays_through_it() -> None:
 @deadline(30)
 async def test_aioice_is_refused_without_a_good_credential(refused: str) -> None:
     async with turnserver() as server, echo() as (_, port):
-        server.peers.set_servers([f"{HOST}:{port}"])
         user = credential(-1) if refused == "expired" else (credential()[0], "not the password")
         with pytest.raises(TransactionFailed) as failure:
             await through_aioice(server, user, (HOST, port))
         assert "401" in str(failure.value)
-        _, back = await through_aioice(server, credential(), (HOST, port))
+        _, back = await through_aioice(server, credential(servers=[port]), (HOST, port))
         assert len(back) == 100
 
 
@@ -89,9 +87,8 @@ async def test_ipv6_is_relayed_by_indications_and_channels() -> None:
     async with (
         turnserver("--ip", HOST, "--ip", six) as server,
         echo(host=six) as (_, port),
-        client(server, host=six) as user,
+        client(server, credential(servers=[f"[{six}]:{port}"]), host=six) as user,
     ):
-        server.peers.set_servers([f"[{six}]:{port}"])
         await user.challenge()
         answer = await user.ask(Method.ALLOCATE, (AttributeType.REQUESTED_TRANSPORT, b"\x11\0\0\0"), family)
         [relayed] = answer.addresses(AttributeType.XOR_RELAYED_ADDRESS)
@@ -132,8 +129,7 @@ def totals(printed: str) -> tuple[int, int]:
 async def test_coturns_client_loses_nothing(mode: Sequence[str]) -> None:
     async with turnserver("--oldChannels") as server, echo_pair() as (peer, port):
         # Its second session sends to the next port.
-        server.peers.set_servers([f"{HOST}:{port}", f"{HOST}:{port + 1}"])
-        user, password = credential()
+        user, password = credential(servers=[port, port + 1])
         common = ("-u", user, "-w", password, "-e", HOST, "-r", str(port))
         printed, status = await uclient(server, *common, *mode)
         sent, received = totals(printed)
@@ -145,7 +141,6 @@ async def test_coturns_client_loses_nothing(mode: Sequence[str]) -> None:
 @deadline(60)
 async def test_coturns_client_is_refused_with_a_wrong_password() -> None:
     async with turnserver() as server, echo() as (_, port):
-        server.peers.set_servers([f"{HOST}:{port}"])
         common = ("-u", credential()[0], "-w", "wrong", "-e", HOST, "-r", str(port))
         printed, status = await uclient(server, *common)
         assert status != 0

@@ -72,7 +72,7 @@ def forms(v4: str) -> list[IPv6Address]:
 @pytest.mark.parametrize("text", PRIVATE + PRIVATE_V6)
 def test_what_is_not_public_unicast_is_refused(text: str) -> None:
     assert not is_public(ip_address(text))
-    assert Peers().ports(ip_address(text)) == frozenset()
+    assert Peers().ports(ip_address(text), {}) == frozenset()
 
 
 @pytest.mark.parametrize("text", PRIVATE)
@@ -84,25 +84,31 @@ def test_what_is_not_public_is_refused_in_every_disguise(text: str) -> None:
 
 @pytest.mark.parametrize("text", PUBLIC + PUBLIC_V6)
 def test_public_addresses_are_reached_with_all_ports(text: str) -> None:
-    assert Peers().ports(ip_address(text)) is None
+    assert Peers().ports(ip_address(text), {}) is None
 
 
 def test_own_addresses_are_refused_in_every_disguise_though_public() -> None:
     peers = Peers(own=[ip_address("8.8.8.8"), ip_address("2a00:1450::1")])
     for own in [ip_address("8.8.8.8"), ip_address("2a00:1450::1"), *forms("8.8.8.8")]:
-        assert peers.ports(own) == frozenset(), own
-    assert peers.ports(ip_address("8.8.8.9")) is None
+        assert peers.ports(own, {}) == frozenset(), own
+    assert peers.ports(ip_address("8.8.8.9"), {}) is None
 
 
-def test_servers_are_reached_by_their_ports_until_they_are_gone() -> None:
+def test_servers_are_reached_by_their_ports_alone_even_on_this_machine() -> None:
     peers = Peers(own=[ip_address("8.8.8.8")])
-    peers.set_servers(["10.0.0.7:1", "10.0.0.7:2", "[fd00::7]:3", "8.8.8.8:4", "host.test:5", "10.0.0.9", ""])
-    assert peers.ports(ip_address("10.0.0.7")) == frozenset({1, 2})
-    assert peers.ports(ip_address("fd00::7")) == frozenset({3})
-    assert peers.ports(ip_address("8.8.8.8")) == frozenset({4})
-    assert peers.ports(ip_address("10.0.0.8")) == frozenset()
-    peers.set_servers([])
-    assert peers.ports(ip_address("10.0.0.7")) == frozenset()
+    servers = {
+        ip_address("10.0.0.7"): frozenset({1, 2}),
+        ip_address("fd00::7"): frozenset({3}),
+        ip_address("8.8.8.8"): frozenset({4}),
+    }
+    for ip, ports in servers.items():
+        assert peers.ports(ip, servers) == ports
+        assert peers.ports(ip, {}) == frozenset()
+    assert peers.ports(ip_address("10.0.0.8"), servers) == frozenset()
+    assert peers.ports(ip_address("1.1.1.1"), servers) is None
+    # A server's address in disguise is not the server's address.
+    for form in forms("10.0.0.7"):
+        assert peers.ports(form, servers) == frozenset()
 
 
 @given(st.ip_addresses(v=6))

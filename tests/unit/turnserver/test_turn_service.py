@@ -9,7 +9,6 @@ from twisted.python import usage
 from zope.interface.verify import verifyObject
 
 from meeting.daemon.errors import ConfigurationError
-from meeting.daemon.registration import HeartbeatAnswer
 from meeting.dataplane.interfaces import IRelayListener
 from meeting.stun import Message, Method
 from meeting.turnserver.service import TurnServer
@@ -78,7 +77,7 @@ def test_it_listens_where_it_is_bound_and_tells_what_it_is_reached_by() -> None:
     assert world.made_with["relay"] == ["10.0.0.5", "::"]
     assert (world.made_with["workers"], world.made_with["ports"]) == (3, (49152, 65535))
     for own in ("8.8.4.4", "10.0.0.5", "2a00:1450::1", "127.0.0.1"):
-        assert world.server.peers.ports(ip_address(own)) == frozenset()
+        assert world.server.peers.ports(ip_address(own), {}) == frozenset()
 
 
 def test_an_address_of_this_machine_is_bound_and_one_that_is_forwarded_to_it_is_not() -> None:
@@ -129,11 +128,3 @@ def test_trouble_in_the_threads_is_loud() -> None:
         world.relay.listener.trouble("panic in turn-0: index out of bounds")
     assert "panic in turn-0" in text_of(events)
     world.server.stopService()
-
-
-def test_the_hubs_answer_says_which_sfuservers_there_are() -> None:
-    world = World()
-    world.server.hear(HeartbeatAnswer(peers=["10.0.0.7:40000"]))
-    assert world.server.peers.ports(ip_address("10.0.0.7")) == frozenset({40000})
-    world.server.hear(HeartbeatAnswer(peers=[]))
-    assert world.server.peers.ports(ip_address("10.0.0.7")) == frozenset()

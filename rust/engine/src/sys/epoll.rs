@@ -43,6 +43,20 @@ impl Epoll {
         .map(drop)
     }
 
+    /// Watches it no more. What is closed everywhere is forgotten by itself.
+    pub fn forget(&self, watched: &impl AsRawFd) -> io::Result<()> {
+        // SAFETY: takes no pointers; the event is ignored.
+        checked(unsafe {
+            libc::epoll_ctl(
+                self.fd.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                watched.as_raw_fd(),
+                std::ptr::null_mut(),
+            )
+        })
+        .map(drop)
+    }
+
     /// Waits so many milliseconds at most, and puts the names of what is readable into `ready`.
     pub fn wait(&mut self, milliseconds: u64, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();

@@ -5,28 +5,31 @@
 //! decisions go in as commands to the worker that has the client.
 
 mod ports;
+mod sockets;
 mod worker;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings};
+pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings, Total};
+pub use sockets::{NoSocket, Port};
 
 use crate::queue::Queue;
 use crate::sys::{UdpOptions, bind_udp};
-use ports::PortPool;
-use worker::{Order, RelaySocket, Worker};
+use sockets::Sockets;
+use worker::{Order, Worker};
 
 /// Answers that may wait for a worker; more than that are dropped, and clients repeat their requests.
 const ORDERS: usize = 16_384;
 /// Bytes a listening socket may hold while its worker is busy.
 const LISTEN_BUFFER: usize = 4 << 20;
-/// Relay ports tried for an allocation before saying that there is none: others may use ports of our range.
-const TRIES: usize = 32;
+/// How long a thread may take to hand over an allocation: it does nothing that waits.
+const HAND_OVER: Duration = Duration::from_secs(1);
 
 /// How a relay is set up.
 #[derive(Clone, Debug)]
@@ -61,22 +64,11 @@ pub enum Event {
     Trouble(String),
 }
 
-/// Why there is no relay socket.
-#[derive(Debug)]
-pub enum NoSocket {
-    /// No relay address of this family.
-    Family,
-    /// All ports of the range are in use.
-    Ports,
-    /// The system refuses.
-    System(io::Error),
-}
-
 /// A running relay.
 #[derive(Debug)]
 pub struct Relay {
     addresses: Vec<SocketAddr>,
-    pools: Vec<Arc<PortPool>>,
+    sockets: Sockets,
     events: Arc<Queue<Event>>,
     workers: Vec<Handle>,
 }
@@ -100,15 +92,10 @@ impl Relay {
             .iter()
             .map(|group| group[0].local_addr())
             .collect::<io::Result<_>>()?;
-        let pools = configuration
-            .relay
-            .iter()
-            .map(|ip| Arc::new(PortPool::new(*ip, configuration.ports)))
-            .collect();
         let events = Arc::new(Queue::new(configuration.events)?);
         let mut relay = Self {
             addresses,
-            pools,
+            sockets: Sockets::new(&configuration.relay, configuration.ports),
             events,
             workers: Vec::new(),
         };
@@ -150,42 +137,41 @@ impl Relay {
     }
 
     /// Opens a relay socket for a client of a worker and tells the worker; says its port. The caller's ids are its own, never
-    /// used twice. `even`: the port must be (RFC 8656 §18.5).
+    /// used twice.
     pub fn allocate(
         &self,
         worker: usize,
         id: u64,
         client: Client,
         ipv6: bool,
-        even: bool,
+        port: Port,
         lifetime: u64,
     ) -> Result<u16, NoSocket> {
-        let pool = self
-            .pools
-            .iter()
-            .find(|pool| pool.ip().is_ipv6() == ipv6)
-            .ok_or(NoSocket::Family)?;
-        for _ in 0..TRIES {
-            let lease = PortPool::lease(pool, even).ok_or(NoSocket::Ports)?;
-            let port = lease.port();
-            match bind_udp(SocketAddr::new(pool.ip(), port), UdpOptions::default()) {
-                Ok(socket) => {
-                    let command = Command::Allocate {
-                        id,
-                        client,
-                        lifetime,
-                    };
-                    self.order(
-                        worker,
-                        Order::Allocate(command, RelaySocket::new(socket, lease)),
-                    );
-                    return Ok(port);
-                }
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(NoSocket::System(error)),
-            }
-        }
-        Err(NoSocket::Ports)
+        let (port, socket) = self.sockets.open(ipv6, port)?;
+        let command = Command::Allocate {
+            id,
+            client,
+            ipv6,
+            lifetime,
+        };
+        self.order(worker, Order::Allocate(command, socket));
+        Ok(port)
+    }
+
+    /// Closes the socket that was kept on this port.
+    pub fn forget_kept(&self, ipv6: bool, port: u16) {
+        self.sockets.forget(ipv6, port);
+    }
+
+    /// An allocation's client is elsewhere now, with another worker maybe (RFC 8016). False: it has gone.
+    pub fn hand_over(&self, from: usize, id: u64, to: usize, client: Client) -> bool {
+        let (give, take) = sync_channel(1);
+        self.order(from, Order::Release(id, give));
+        let Ok((moving, socket)) = take.recv_timeout(HAND_OVER) else {
+            return false;
+        };
+        self.order(to, Order::Adopt(moving, client, socket));
+        true
     }
 
     /// Any other decision.

@@ -42,6 +42,17 @@ impl PortPool {
             pool: Arc::clone(pool),
         })
     }
+
+    /// Takes this very port, if it is free.
+    pub(super) fn lease_this(pool: &Arc<Self>, port: u16) -> Option<Lease> {
+        let mut free = pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = free.iter().position(|each| *each == port)?;
+        free.remove(at);
+        Some(Lease {
+            port,
+            pool: Arc::clone(pool),
+        })
+    }
 }
 
 /// A port that is ours alone.
@@ -100,5 +111,14 @@ mod tests {
         let lease = PortPool::lease(&pool, true).expect("one of three is even");
         assert_eq!(lease.port(), 20_002);
         assert!(PortPool::lease(&pool, true).is_none());
+    }
+
+    #[test]
+    fn a_certain_port_is_given_if_it_is_free() {
+        let pool = Arc::new(PortPool::new([127, 0, 0, 1].into(), (20_001, 20_003)));
+        let lease = PortPool::lease_this(&pool, 20_002).expect("it is free");
+        assert_eq!(lease.port(), 20_002);
+        assert!(PortPool::lease_this(&pool, 20_002).is_none());
+        assert!(PortPool::lease_this(&pool, 20_004).is_none());
     }
 }

@@ -20,6 +20,8 @@ fn relay(workers: usize) -> Relay {
         nonce_lifetime: 600,
         challenges_per_second: 100,
         requests_per_second: 100,
+        allocation_rate: 0,
+        total: None,
     };
     Relay::start(&Configuration {
         listen: vec![([127, 0, 0, 1], 0).into()],
@@ -131,7 +133,7 @@ fn a_request_goes_up_its_answer_down_and_packets_across() {
     );
 
     let port = relay
-        .allocate(worker, 1, who, false, true, 60_000)
+        .allocate(worker, 1, who, false, Port::Even, 60_000)
         .expect("a port is free");
     assert!((21_000..=21_999).contains(&port) && port.is_multiple_of(2));
     let to = peer.local_addr().expect("bound");
@@ -237,8 +239,44 @@ fn a_family_without_relay_address_has_no_socket() {
         address: ([127, 0, 0, 1], 1).into(),
     };
     assert!(matches!(
-        relay.allocate(0, 1, who, true, false, 1000),
+        relay.allocate(0, 1, who, true, Port::Any, 1000),
         Err(NoSocket::Family)
     ));
     assert!(relay.as_raw_fd() >= 0);
+}
+
+#[test]
+fn an_allocation_is_handed_to_another_worker_with_its_socket() {
+    let relay = relay(3);
+    let (socket, peer) = (
+        client(&relay),
+        UdpSocket::bind("127.0.0.1:0").expect("loopback can be bound"),
+    );
+    let (worker, who, _) = request(&relay, &socket);
+    let port = relay
+        .allocate(worker, 1, who, false, Port::Any, 60_000)
+        .expect("a port is free");
+    relay.command(
+        worker,
+        Command::Permit {
+            id: 1,
+            peer: [127, 0, 0, 1].into(),
+            ports: Ports::Any,
+            lifetime: 60_000,
+        },
+    );
+    for _ in 0..20 {
+        let moved = client(&relay);
+        let (to, at, _) = request(&relay, &moved);
+        assert!((0..3).any(|from| relay.hand_over(from, 1, to, at)));
+        peer.send_to(b"here", ("127.0.0.1", port))
+            .expect("loopback takes it");
+        let heard = hear(&moved);
+        let data = Message::parse(&heard)
+            .expect("STUN")
+            .value(attribute::DATA)
+            .map(<[u8]>::to_vec);
+        assert_eq!(data.as_deref(), Some(&b"here"[..]));
+    }
+    assert!(!relay.hand_over(0, 2, 1, who), "nobody has it");
 }

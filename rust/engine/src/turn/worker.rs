@@ -5,12 +5,13 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use meeting_relay::{
-    Cause, Client, ClientAction, Command, Counters, Effect, HEADROOM, Now, PeerAction, Settings,
-    Shard, TAILROOM,
+    Cause, Client, ClientAction, Command, Counters, Effect, HEADROOM, Moving, Now, PeerAction,
+    Settings, Shard, TAILROOM,
 };
 
 use super::Event;
@@ -37,6 +38,9 @@ const ORDERS: u64 = 0;
 pub(super) enum Order {
     Allocate(Command, RelaySocket),
     Command(Command),
+    /// Give an allocation with its socket to whoever waits at the other end.
+    Release(u64, SyncSender<(Moving, RelaySocket)>),
+    Adopt(Moving, Client, RelaySocket),
     Answer(Client, Vec<u8>),
     Stop,
     #[cfg(test)]
@@ -188,7 +192,7 @@ impl Worker {
             self.obey(now, order);
         }
         self.relay(now, buffers);
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.shard.counters;
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.shard.counters();
     }
 
     fn obey(&mut self, now: Now, order: Order) {
@@ -202,6 +206,21 @@ impl Worker {
                 if let Effect::Opened(slot) = self.shard.command(now, command) {
                     self.open(slot, socket);
                 }
+            }
+            Order::Release(id, to) => {
+                if let Some((slot, moving)) = self.shard.release(id)
+                    && let Some(socket) = self.relays[slot].take()
+                {
+                    if let Err(error) = self.epoll.forget(&socket.socket) {
+                        self.report(format!("a relay socket cannot be given away: {error}"));
+                    }
+                    // Who does not wait any more gets nothing, and the socket is closed.
+                    let _ = to.send((moving, socket));
+                }
+            }
+            Order::Adopt(moving, client, socket) => {
+                let slot = self.shard.adopt(moving, client);
+                self.open(slot, socket);
             }
             Order::Answer(client, packet) => {
                 let listener = self.listeners.get(usize::from(client.listener));

@@ -38,20 +38,29 @@ pub fn indication(peer: SocketAddr, data: &[u8]) -> Vec<u8> {
 }
 
 impl World {
-    pub fn empty() -> Self {
-        let settings = Settings {
+    pub fn settings() -> Settings {
+        Settings {
             realm: "meeting".to_owned(),
             nonce_key: [7; 32],
             nonce_lifetime: 600,
             challenges_per_second: 100,
             requests_per_second: 200,
-        };
+            allocation_rate: 0,
+            total: None,
+        }
+    }
+
+    pub fn empty() -> Self {
+        Self::with(&Self::settings())
+    }
+
+    pub fn with(settings: &Settings) -> Self {
         let client = Client {
             listener: 0,
             address: at("192.0.2.1:50000"),
         };
         Self {
-            shard: Shard::new(&settings),
+            shard: Shard::new(settings),
             client,
             now: 1_000_000,
             answer: Vec::new(),
@@ -64,6 +73,7 @@ impl World {
         let opened = world.command(Command::Allocate {
             id: 1,
             client: world.client,
+            ipv6: false,
             lifetime: 600_000,
         });
         assert_eq!(opened, Effect::Opened(0));
