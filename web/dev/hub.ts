@@ -7,26 +7,24 @@ import { randomBytes, randomInt } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Plugin } from "vite";
 import { Account } from "./account.ts";
-import type { ChatMessage, LobbyView, Me, Meeting } from "../src/core/api/types.ts";
+import { Administration } from "./admin.ts";
+import { ahead, type Answer, paged, problem } from "./answers.ts";
+import type { Ban, ChatMessage, LobbyView, Me, Meeting } from "../src/core/api/types.ts";
 
 interface State {
   /** Whether the request's cookie is a signed-in person's. */
   signedIn: boolean;
   account: Account;
+  administration: Administration;
+  bans: Ban[];
   meetings: Map<string, Meeting>;
   chat: Map<string, ChatMessage[]>;
   ready: Map<string, number>;
   waiting: LobbyView["waiting"];
 }
 
-type Answer = { status: number; body?: unknown; retryAfter?: number; cookie?: string };
-
 const OWNER = { id: "p1", name: "Ada Example" };
 const letters = (count: number) => Array.from({ length: count }, () => "abcdefghijkmnpqrstuvwxyz"[randomInt(24)]).join("");
-const problem = (status: number, kind: string, more: object = {}): Answer => ({
-  status,
-  body: { type: `urn:meeting:problem:${kind}`, title: kind, status, detail: kind, ...more },
-});
 
 function meeting(fields: Partial<Meeting>): Meeting {
   const code = `${letters(3)}-${letters(4)}-${letters(3)}`;
@@ -58,13 +56,31 @@ function firstState(): State {
   const some = [
     meeting({ code: "abc-defg-hij", state: "running" }),
     meeting({ code: "abc-lobb-yyy", state: "running", title: "Behind the door" }),
-    meeting({ kind: "scheduled", title: "Weekly planning", begin_at: at(2), end_at: at(3), zone: "Europe/Berlin" }),
-    meeting({ kind: "scheduled", title: "Quarterly review with the whole of the northern sales team", begin_at: at(26), end_at: at(28), owner: { id: "p2", name: "Grace Sample" }, is_owner: false }),
+    meeting({
+      code: "abc-plan-nnn",
+      kind: "scheduled",
+      title: "Weekly planning",
+      begin_at: at(2),
+      end_at: at(3),
+      zone: "Europe/Berlin",
+      series: { title: "Weekly planning", recurrence: "FREQ=WEEKLY;COUNT=20", begin_at: at(2), end_at: at(3) },
+      occurrence: at(2),
+      invitees: [
+        { email: "grace@example.com", name: "Grace Sample", reply: "accepted", writes_minutes: false, delivery: { state: "sent", trouble: null, detail: "" } },
+        { email: "katherine.johnson@a-rather-long-department.example.com", name: "Katherine Johnson", reply: "none", writes_minutes: false, delivery: { state: "queued", trouble: null, detail: "451 4.7.1 try again later" } },
+        { email: "nobody@example.org", name: "", reply: "none", writes_minutes: false, delivery: { state: "failed", trouble: "unknown-address", detail: "550 5.1.1 no such user" } },
+        { email: "mary@example.com", name: "Mary Jackson", reply: "declined", writes_minutes: false, delivery: null },
+      ],
+    }),
+    meeting({ kind: "scheduled", title: "Quarterly review with the whole of the northern sales team", begin_at: at(26), end_at: at(28), owner: { id: "p2", name: "Grace Sample" }, is_owner: false, reply: "none" }),
     meeting({ kind: "scheduled", title: "Kick-off", begin_at: at(-50), end_at: at(-49), state: "ended" }),
+    ...Array.from({ length: 60 }, (_, n) => meeting({ kind: "scheduled", title: `Meeting ${n + 1}`, begin_at: at(-60 - n), end_at: at(-59 - n), state: "ended" })),
   ];
   return {
     signedIn: false,
     account: new Account(),
+    administration: new Administration(),
+    bans: [{ id: "g9", name: "Noisy stranger", banned_at: at(-1) }],
     meetings: new Map(some.map((one) => [one.code, one])),
     chat: new Map(),
     ready: new Map(),
@@ -80,20 +96,26 @@ function answer(state: State, method: string, path: string, body: Record<string,
   const call = `${method} ${route}`;
   const { person } = state.account;
   if (call === "GET /api/v1/me") {
-    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: "Meeting", version: "dev", demo: true, sign_in_methods: ["code", "passkey", "oidc"], oidc_name: "Example SSO" } };
+    const me: Me = { person: state.signedIn ? person : null, guest: null, server: { name: state.administration.values.name ?? "Meeting", version: "dev", demo: true, sign_in_methods: ["code", "passkey", "oidc"], oidc_name: "Example SSO", house: state.administration.house } };
     return { status: 200, body: me };
   }
   if (state.signedIn && /^\/api\/v1\/me(\/|$)/.test(route)) return state.account.answer(method, route, body) ?? problem(404, "not-found");
+  if (call === "GET /api/v1/branding") return { status: 200, body: state.administration.brand };
+  if (route.startsWith("/api/v1/replies")) return { status: 200, body: { ...ASKED, reply: body["answer"] ?? "none" } };
+  if (state.signedIn && /^\/api\/v1\/(groups|tokens)/.test(route)) return state.account.lists(method, route, body) ?? problem(404, "not-found");
+  if (state.signedIn && route.startsWith("/api/v1/admin/")) return state.administration.answer(method, route, new URLSearchParams(query), body) ?? problem(404, "not-found");
   if (call === "POST /api/v1/sign-in/codes") return { status: 202, body: { expires_in: 600 } };
   if (call === "POST /api/v1/sign-in") {
     if (body["code"] !== "123456") return problem(401, "wrong-code", { attempts_left: 4 });
-    return { status: 200, body: { person }, cookie: "dev=1; Path=/" };
+    // Whoever signs in finds everything as it was at first.
+    Object.assign(state, firstState());
+    return { status: 200, body: { person: state.account.person }, cookie: "dev=1; Path=/" };
   }
   if (call === "POST /api/v1/sign-out") return { status: 204, cookie: "dev=; Path=/; Max-Age=0" };
   if (call === "GET /api/v1/meetings") {
     const past = query.includes("past");
     const over = (one: Meeting) => one.state === "ended" || one.state === "cancelled";
-    return { status: 200, body: { meetings: [...state.meetings.values()].filter((one) => over(one) === past) } };
+    return paged("meetings", [...state.meetings.values()].filter((one) => over(one) === past), new URLSearchParams(query), `/api/v1/meetings?when=${past ? "past" : "upcoming"}`);
   }
   if (call === "POST /api/v1/meetings") {
     const known = [...state.meetings.values()].find((one) => one.kind === "instant");
@@ -110,6 +132,10 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
   const one = match?.[1] === undefined ? undefined : state.meetings.get(match[1]);
   if (one === undefined) return problem(404, "not-found");
   const messages = state.chat.get(one.code) ?? [];
+  if (method === "DELETE" && match?.[2]?.startsWith("/bans/")) {
+    state.bans = state.bans.filter(({ id }) => !match[2]?.endsWith(`/${id}`));
+    return { status: 204 };
+  }
   switch (`${method} ${match?.[2] ?? ""}`) {
     case "GET ":
       return { status: 200, body: one };
@@ -152,6 +178,11 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
     case "POST /end":
       state.meetings.set(one.code, { ...one, state: "ended" });
       return { status: 204 };
+    case "GET /bans":
+      return { status: 200, body: { bans: state.bans } };
+    case "POST /reply":
+      state.meetings.set(one.code, { ...one, reply: body["answer"] as Meeting["reply"] });
+      return { status: 200, body: state.meetings.get(one.code) };
     case "GET /chat":
       return { status: 200, body: { messages } };
     case "POST /chat": {
@@ -163,6 +194,8 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
       return problem(404, "not-found");
   }
 }
+
+const ASKED = { title: "Weekly planning", owner: "Ada Example", email: "grace@example.com", begin_at: ahead(2), end_at: ahead(3), zone: "Europe/Berlin", recurrence: "FREQ=WEEKLY;COUNT=20", state: "scheduled", link: "http://localhost:5173/m/abc-plan-nnn" };
 
 async function read(request: IncomingMessage): Promise<Record<string, unknown>> {
   let text = "";

@@ -26,7 +26,7 @@ async function look(page, name, whole = false) {
   for (const { id, impact, nodes, help } of violations) {
     const bad = impact === "serious" || impact === "critical";
     failed += bad ? 1 : 0;
-    console.log(`${name}: ${bad ? "FAIL " : ""}${impact} ${id}: ${help}\n    ${nodes.slice(0, 3).map((node) => node.html.slice(0, 160)).join("\n    ")}`);
+    console.log(`${name}: ${bad ? "FAIL " : ""}${impact} ${id}: ${help}\n    ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)}\n      ${node.failureSummary.split("\n")[1]?.trim() ?? ""}`).join("\n    ")}`);
   }
 }
 
@@ -48,6 +48,19 @@ async function walk(page, tag) {
   await page.getByRole("button", { name: "Schedule meeting" }).click();
   await page.getByText("Give the meeting a title.").waitFor();
   await shot("4-schedule");
+  await page.getByRole("button", { name: "Options" }).click();
+  await page.getByRole("checkbox", { name: /lobby/i }).scrollIntoViewIfNeeded();
+  await shot("4-schedule-options");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "More for Weekly planning" }).click();
+  await page.getByRole("menuitem", { name: "Change" }).click();
+  await page.getByRole("radio", { name: "All of the series" }).click();
+  await shot("4-change-series");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Calendar and reminders" }).click();
+  await page.getByRole("button", { name: "Make the address" }).click();
+  await page.getByRole("button", { name: "New address" }).waitFor();
+  await shot("4-calendar");
   await page.keyboard.press("Escape");
   await page.getByRole("tab", { name: "Past" }).click();
   await page.getByText("Kick-off").waitFor();
@@ -55,6 +68,14 @@ async function walk(page, tag) {
   await page.goto(`${base}/account`);
   await page.getByText("Ada's laptop").waitFor();
   await look(page, `5-account-${tag}`, true);
+  for (const tab of ["", "people", "mails", "usage", "audit", "webhooks", "settings"]) {
+    await page.goto(`${base}/admin/${tab}`);
+    await page.getByRole("tabpanel").getByRole(tab === "" || tab === "settings" || tab === "webhooks" ? "heading" : "table").first().waitFor();
+    await look(page, `5-admin-${tab || "overview"}-${tag}`, true);
+  }
+  await page.goto(`${base}/r?answer=accepted#token`);
+  await page.getByRole("button", { name: "Maybe" }).waitFor();
+  await shot("6-reply");
   await page.goto(`${base}/nothing/here`);
   await page.getByRole("heading").waitFor();
   await shot("6-not-found");

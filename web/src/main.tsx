@@ -1,6 +1,5 @@
 import "@mantine/core/styles.css";
 import "./ui/base.css";
-import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
@@ -10,7 +9,7 @@ import { Problem } from "./core/api/problem.ts";
 import { HubContext } from "./hub.ts";
 import { preferredLanguage, startCatalogue } from "./i18n/index.ts";
 import { createRoutes } from "./routes.tsx";
-import { readableColors, theme } from "./ui/theme.ts";
+import { Branded } from "./ui/Branded.tsx";
 
 const hub = createHub((input, init) => fetch(input, init));
 const queries = new QueryClient({
@@ -28,12 +27,12 @@ if (root === null) throw new Error("the page has no element #root");
 await startCatalogue(preferredLanguage());
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} cssVariablesResolver={readableColors} defaultColorScheme="auto">
-      <QueryClientProvider client={queries}>
-        <HubContext value={hub}>
+    <QueryClientProvider client={queries}>
+      <HubContext value={hub}>
+        <Branded>
           <RouterProvider router={createRoutes()} />
-        </HubContext>
-      </QueryClientProvider>
-    </MantineProvider>
+        </Branded>
+      </HubContext>
+    </QueryClientProvider>
   </StrictMode>,
 );

@@ -67,6 +67,40 @@ def test_the_house_says_when_people_are_reminded_unless_they_have_chosen(hub: Hu
     assert hub.sign_in(BOB).get("/api/v1/me/calendar").json["reminder_minutes"] == 30
 
 
+def test_a_calendar_feed_is_no_choice_of_a_reminder(hub: Hub) -> None:
+    bob = hub.sign_in(BOB)
+    bob.post("/api/v1/me/calendar/feed")
+    decide(hub, reminder_minutes=30)
+    assert bob.get("/api/v1/me/calendar").json["reminder_minutes"] == 30
+    bob.patch("/api/v1/me/calendar", {"reminder_minutes": None})
+    assert bob.get("/api/v1/me/calendar").json["reminder_minutes"] is None
+    bob.post("/api/v1/me/calendar/feed")
+    assert bob.get("/api/v1/me/calendar").json["reminder_minutes"] is None
+
+
+def test_everybody_is_told_the_rules_of_the_house_and_its_name(hub: Hub) -> None:
+    decide(hub, name="Acme Meet", default_lobby=True, max_minutes=90, creators="administrators")
+    server = hub.browser().get("/api/v1/me").json["server"]
+    assert server["name"] == "Acme Meet"
+    assert server["house"] == {
+        "creators": "administrators",
+        "guests_allowed": True,
+        "default_lobby": True,
+        "default_passcode": False,
+        "max_minutes": 90,
+        "reminder_minutes": 10,
+    }
+
+
+def test_below_each_mail_stands_what_the_house_says_there(hub: Hub) -> None:
+    decide(hub, mail_footer="Acme Ltd\nOne <Street>", imprint_url="https://acme.example/imprint")
+    hub.browser().post("/api/v1/sign-in/codes", {"email": BOB})
+    (mail,) = (each for each in hub.mails() if each["to"] == BOB)
+    assert mail["text"].endswith("\n-- \nAcme Ltd\nOne <Street>\nImprint: https://acme.example/imprint\n")
+    page = hub.request("GET", f"/mailbox/{mail['id']}").body.decode()
+    assert "Acme Ltd<br>One &lt;Street&gt;<br>" in page and 'href="https://acme.example/imprint"' in page
+
+
 SCHEDULED = {
     "kind": "scheduled",
     "title": "Planning",

@@ -59,6 +59,15 @@ def test_a_passkey_signs_in_without_an_address(hub: Hub, ada: Browser, device: A
     assert sign_in(hub.browser(), device).status == 200, "and again"
 
 
+def test_a_mail_tells_of_a_passkey_that_was_added(hub: Hub, ada: Browser, device: Authenticator) -> None:
+    def told() -> list[str]:
+        return [mail["text"] for mail in hub.mails() if mail["subject"] == "A passkey was added to your account"]
+
+    assert len(told()) == 1 and "Laptop" in told()[0] and "https://meet.example.com/account" in told()[0]
+    assert register(ada, device).problem == "passkey-known"
+    assert len(told()) == 1
+
+
 def test_a_passkey_is_to_be_discoverable_and_to_verify_its_person(ada: Browser, device: Authenticator) -> None:
     options = creation(ada)
     assert options["rp"]["id"] == "meet.example.com"

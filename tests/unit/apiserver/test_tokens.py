@@ -37,6 +37,17 @@ def test_a_token_speaks_for_its_person_without_cookie_and_origin(hub: Hub, ada: 
     assert [each["code"] for each in listed.json["meetings"]] == [made.json["code"]]
 
 
+def test_a_mail_tells_the_owner_of_a_new_token_without_its_secret(hub: Hub, ada: Browser) -> None:
+    ada.patch("/api/v1/me", {"language": "de"})
+    secret = token(ada, "meetings:read", "me:read")
+    (mail,) = (each for each in hub.mails() if each["to"] == "ada@example.com" and "API-Token" in each["subject"])
+    assert "Robot" in mail["text"] and "me:read, meetings:read" in mail["text"]
+    assert secret not in mail["text"]
+    refused = ada.post("/api/v1/tokens", {"name": "Robot", "scopes": ["admin:write"]})
+    assert refused.status == 403
+    assert len([each for each in hub.mails() if "API-Token" in each["subject"]]) == 1
+
+
 def test_a_token_opens_what_its_scopes_say_and_nothing_else(hub: Hub, ada: Browser) -> None:
     secret = token(ada, "meetings:read")
     code = ada.instant()["code"]

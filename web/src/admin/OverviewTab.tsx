@@ -88,7 +88,7 @@ function Servers({ servers }: { servers: Server[] }) {
     if (server.state === "stopped" || newest - Date.parse(server.beat_at) > SILENCE * 1000) return "gone";
     return server.drained || server.state === "draining" ? "draining" : server.state === "ready" ? "ready" : "starting";
   };
-  const COLORS = { gone: "gray", draining: "orange.9", ready: "teal.9", starting: "blue" } as const;
+  const COLORS = { gone: "gray", draining: "#b33c0a", ready: "teal.9", starting: "blue" } as const;
   return (
     <Stack>
       <Title order={2}>{t("admin.servers")}</Title>

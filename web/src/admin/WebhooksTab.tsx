@@ -74,7 +74,7 @@ function OneWebhook({ hook, onSecret }: { hook: Webhook; onSecret: (secret: stri
     <Paper withBorder p="md">
       <Stack gap="xs">
         <Group justify="space-between">
-          <Title order={3} size="h5" style={{ overflowWrap: "anywhere" }}>
+          <Title order={2} size="h5" style={{ overflowWrap: "anywhere" }}>
             {hook.url}
           </Title>
           <Badge color={!hook.enabled ? "gray.8" : hook.failing_since === null ? "teal.9" : "red.9"}>

@@ -6,6 +6,7 @@ import { Link } from "react-router";
 import type { MeetingFront } from "../core/api/types.ts";
 import { LONGEST_NAME } from "../core/choices.ts";
 import { span } from "../core/when.ts";
+import { HouseLinks } from "../ui/HouseLinks.tsx";
 import { DeviceSelect } from "./DeviceSelect.tsx";
 import { LevelMeter } from "./LevelMeter.tsx";
 import { PreviewPicture } from "./PreviewPicture.tsx";
@@ -115,6 +116,7 @@ export function Lobby({ meeting, guest, onJoin }: Props) {
             )}
           </Stack>
         </form>
+        <HouseLinks />
       </Stack>
     </main>
   );

@@ -66,7 +66,7 @@ function Person({ live, participant }: { live: LiveMeeting; participant: Partici
           </Badge>
         )}
         {role === "guest" ? (
-          <Badge variant="light" color="orange" style={{ flex: "none" }} title={t("people.unverifiedWhy")}>
+          <Badge color="#b33c0a" style={{ flex: "none" }} title={t("people.unverifiedWhy")}>
             {t("people.unverified")}
           </Badge>
         ) : null}

@@ -1,10 +1,11 @@
-import { Paper, Stack, Title } from "@mantine/core";
+import { Paper, Stack, Text, Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useNavigate, useSearchParams } from "react-router";
 import type { Me, Person } from "../core/api/types.ts";
 import { safeNext } from "../core/code.ts";
+import { useBrand } from "../ui/useBrand.ts";
 import { ME, useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
 import { CodeForm } from "./CodeForm.tsx";
@@ -21,6 +22,7 @@ export function SignInPage() {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const me = useMe();
+  const welcome = useBrand().data?.sign_in_text;
   const server = me.data?.server;
   const byCode = server?.sign_in_methods.includes("code") ?? true;
 
@@ -45,6 +47,11 @@ export function SignInPage() {
           {byCode && email === null ? <EmailForm onSent={setEmail} demo={server?.demo ?? false} /> : null}
           {email === null ? null : <CodeForm email={email} demo={server?.demo ?? false} onBack={() => setEmail(null)} onSignedIn={signedIn} />}
           {server !== undefined && email === null ? <OtherWays server={server} next={next} onSignedIn={signedIn} /> : null}
+          {welcome && email === null ? (
+            <Text size="sm" style={{ whiteSpace: "pre-line", overflowWrap: "anywhere" }}>
+              {welcome}
+            </Text>
+          ) : null}
         </Stack>
       </Paper>
     </Stack>

@@ -1,4 +1,4 @@
-import type { Me, Person } from "../core/api/types.ts";
+import type { Brand, House, Me, Person } from "../core/api/types.ts";
 
 /** Somebody, as the hub tells of them. */
 export const ada: Person = {
@@ -12,4 +12,8 @@ export const ada: Person = {
   handle: null,
 };
 
-export const server: Me["server"] = { name: "Meeting", version: "1", demo: false, sign_in_methods: ["code"], oidc_name: null };
+export const house: House = { creators: "everyone", guests_allowed: true, default_lobby: false, default_passcode: false, max_minutes: null, reminder_minutes: 10 };
+
+export const server: Me["server"] = { name: "Meeting", version: "1", demo: false, sign_in_methods: ["code"], oidc_name: null, house };
+
+export const brand: Brand = { name: "Meeting", logo: null, color: "#1864ab", color_dark: "#74c0fc", sign_in_text: "", imprint_url: "", privacy_url: "" };

@@ -1,5 +1,5 @@
 import "@testing-library/jest-dom/vitest";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach, beforeEach } from "vitest";
 import { startCatalogue } from "../i18n/index.ts";
 
@@ -23,6 +23,9 @@ class StillObserver implements ResizeObserver {
 }
 window.ResizeObserver ??= StillObserver;
 Element.prototype.scrollIntoView ??= () => undefined;
+
+// A busy machine draws late; a test that waits for nothing waits as long as it may.
+configure({ asyncUtilTimeout: 20_000 });
 
 beforeEach(async () => {
   await startCatalogue("en");

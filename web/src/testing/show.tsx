@@ -8,11 +8,12 @@ import { createMemoryRouter, RouterProvider } from "react-router";
 import { expect } from "vitest";
 import type { Hub } from "../core/api/client.ts";
 import { HubContext } from "../hub.ts";
+import { brand } from "./people.ts";
 import { readableColors, theme } from "../ui/theme.ts";
 
-/** `hub` has only the calls that a test answers; any other one fails the test. */
+/** `hub` has only the calls that a test answers; any other one fails the test, but for the brand, which every page asks. */
 export function show(element: ReactElement, hub: Partial<Hub> = {}, path = "/"): RenderResult {
-  const strict = new Proxy(hub, {
+  const strict = new Proxy({ brand: async () => brand, ...hub }, {
     get: (target, name) => {
       if (name in target) return Reflect.get(target, name);
       throw new Error(`the test did not expect a call of ${String(name)}`);

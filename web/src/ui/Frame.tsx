@@ -7,12 +7,15 @@ import { Link, Outlet, useNavigate } from "react-router";
 import type { Person } from "../core/api/types.ts";
 import { useHub } from "../hub.ts";
 import { chooseLanguage, LANGUAGES, type Language } from "../i18n/index.ts";
+import { HouseLinks } from "./HouseLinks.tsx";
 import { PersonAvatar } from "./PersonAvatar.tsx";
+import { useBrand } from "./useBrand.ts";
 import { ME, useMe } from "./useMe.ts";
 
 export function Frame() {
   const { t } = useTranslation();
   const me = useMe();
+  const brand = useBrand().data;
   return (
     <AppShell header={{ height: 60 }} padding="md">
       <a className="skip" href="#content">
@@ -21,10 +24,13 @@ export function Frame() {
       <AppShell.Header>
         <Container size="md" h="100%">
           <Group h="100%" justify="space-between" wrap="nowrap">
-            <Anchor component={Link} to="/" underline="never" c="inherit">
+            <Anchor component={Link} to="/" underline="never" c="inherit" miw={0}>
               <Group gap="xs" wrap="nowrap">
-                <img src="/icon.svg" alt="" width={28} height={28} />
-                <Text fw={700}>{me.data?.server.name ?? t("app.name")}</Text>
+                {/* A logo is as wide as it is, within bounds. */}
+                <img src={brand?.logo ?? "/icon.svg"} alt="" height={28} style={{ maxWidth: "8rem", objectFit: "contain" }} />
+                <Text fw={700} truncate>
+                  {brand?.name ?? t("app.name")}
+                </Text>
               </Group>
             </Anchor>
             <Group gap="xs" wrap="nowrap">
@@ -37,6 +43,7 @@ export function Frame() {
       <AppShell.Main id="content" tabIndex={-1}>
         <Container size="md" px={0}>
           <Outlet />
+          <HouseLinks />
         </Container>
       </AppShell.Main>
     </AppShell>

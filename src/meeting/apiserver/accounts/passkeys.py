@@ -44,6 +44,7 @@ from meeting.apiserver.accounts.sessions import Sessions, new_cookie
 from meeting.apiserver.accounts.tables import passkey, passkey_challenge
 from meeting.apiserver.accounts.use_cases import count
 from meeting.apiserver.database import Database, insert_new
+from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import Conflict, MeetingError, NotFound, TooManyRequests
 
@@ -109,6 +110,7 @@ class Passkeys:
         self,
         database: Database,
         clock: IReactorTime,
+        mail: Mail,
         sessions: Sessions,
         party: RelyingParty,
         domains: Callable[[], frozenset[str]],
@@ -116,6 +118,7 @@ class Passkeys:
         """`domains`: those whose people may sign in; none: all."""
         self._database = database
         self._clock = clock
+        self._mail = mail
         self._sessions = sessions
         self._party = party
         self._domains = domains
@@ -150,7 +153,10 @@ class Passkeys:
         return dict(json.loads(options_to_json(options)))
 
     async def register(self, who: Person, credential: dict[str, Any], name: str) -> Passkey:
-        """Keep the passkey that a browser made. Raises PasskeyRefused, PasskeyKnown, TooManyPasskeys."""
+        """Keep the passkey that a browser made, and tell the person by mail: nobody adds one unseen.
+
+        Raises PasskeyRefused, PasskeyKnown, TooManyPasskeys.
+        """
         name = rules.clean_name(name)
         now = utc_now(self._clock)
         try:
@@ -178,6 +184,18 @@ class Passkeys:
             "created_at": now,
         }
 
+        notice = self._mail.compose(
+            "security_notice",
+            who.email,
+            now,
+            language=who.language,
+            zone=who.zone,
+            what="passkey",
+            name=name,
+            at=now,
+            scopes="",
+        )
+
         def keep(transaction: Connection) -> int:
             if not _use_challenge(transaction, challenge, who.id, now):
                 raise PasskeyRefused("It came too late. Begin again.")
@@ -185,12 +203,14 @@ class Passkeys:
             if transaction.execute(query).scalar_one() >= rules.PASSKEYS:
                 raise TooManyPasskeys()
             transaction.execute(passkey.insert().values(**row))
+            self._mail.post(transaction, notice)
             return 0
 
         try:
             await self._database.run(keep)
         except IntegrityError:
             raise PasskeyKnown() from None
+        self._mail.wake()
         return Passkey(str(row["id"]), name, verified.credential_backed_up, now, None)
 
     async def rename(self, who: Person, passkey_id: str, name: str) -> Passkey:

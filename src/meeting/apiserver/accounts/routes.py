@@ -1,5 +1,6 @@
 """/api/v1/sign-in, /api/v1/sign-out, and who is calling."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -45,6 +46,17 @@ class GuestAnswer(Answer):
     name: str
 
 
+class HouseAnswer(Answer):
+    """What administrators have decided about all meetings."""
+
+    creators: Literal["everyone", "administrators"] = Field(description="who may open and schedule meetings")
+    guests_allowed: bool = Field(description="whether anybody may come without signing in")
+    default_lobby: bool = Field(description="whether a meeting has a lobby of which nothing was said")
+    default_passcode: bool = Field(description="whether one gets a passcode of which nothing was said")
+    max_minutes: int | None = Field(description="the longest that a meeting may last")
+    reminder_minutes: int = Field(description="when people are reminded who chose nothing; 0: not at all")
+
+
 class ServerAnswer(BaseModel):
     """What the client should know about the server."""
 
@@ -53,6 +65,7 @@ class ServerAnswer(BaseModel):
     demo: bool
     sign_in_methods: list[SignInMethod] = Field(description="by what people may sign in here")
     oidc_name: str | None = Field(description="what the single sign-on is called, where there is one")
+    house: HouseAnswer
 
 
 class MeAnswer(BaseModel):
@@ -63,8 +76,10 @@ class MeAnswer(BaseModel):
     server: ServerAnswer
 
 
-def add_routes(api: Api, accounts: Accounts, sessions: Sessions, callers: Callers, server: ServerAnswer) -> None:
-    """Declare the routes of signing in and out."""
+def add_routes(
+    api: Api, accounts: Accounts, sessions: Sessions, callers: Callers, server: Callable[[], ServerAnswer]
+) -> None:
+    """Declare the routes of signing in and out. `server` tells how it is by now."""
     tags = ("people",)
 
     @api.route(
@@ -120,7 +135,7 @@ def add_routes(api: Api, accounts: Accounts, sessions: Sessions, callers: Caller
         answer = MeAnswer(
             person=None if caller.person is None else PersonAnswer.model_validate(caller.person),
             guest=None if caller.guest is None else GuestAnswer.model_validate(caller.guest),
-            server=server,
+            server=server(),
         )
         # The session was renewed by being used: the browser must keep the cookie as long.
         by_cookie = caller.person is not None and caller.token_id is None

@@ -27,10 +27,16 @@ _MOST_KEPT_SHOWN = 200
 
 @dataclass(frozen=True)
 class Brand:
-    """Under which name and colour (`#rrggbb`, dark enough for white text on it) mails come."""
+    """Under which name mails come, and in which colours (`#rrggbb`): dark enough for white text on it, and light enough
+    for the dark. What stands below each: a text of the house, the addresses of its imprint and privacy notice.
+    """
 
-    name: str = "meeting"
+    name: str = "Meeting"
     colour: str = "#1864ab"
+    colour_dark: str = "#74c0fc"
+    footer: str = ""
+    imprint: str = ""
+    privacy: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Mail:
     """Composes mails from the templates in `templates/mail`, a folder per language.
 
     `<name>.txt`: the first line is the subject, a blank line, the text. `<name>.html`, where there is one, says the
-    same; it extends `base.html`.
+    same; it extends `base.html`. `house.txt` and `house.html` stand below each: what administrators say there.
     """
 
     def __init__(
@@ -113,7 +119,7 @@ class Mail:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        self._templates.globals |= {"public_url": public_url, "day": _day, "span": _span}
+        self._templates.globals |= {"public_url": public_url, "day": _day, "moment": _moment, "span": _span}
         self._names = frozenset(self._templates.list_templates())
 
     def compose(
@@ -136,13 +142,15 @@ class Mail:
 
         `wipe`: its text is a secret and not kept once sent. `discard`: written for appearance, never sent.
         `reply_to`: whom an answer reaches. `about`: the id under which `deliveries` tells how it goes. A template has
-        `language`, `zone`, `brand`, `public_url`, the functions `day(moment)` and `span(begin, end)`, which speak
-        both, and `values`; a value it uses and is not given raises.
+        `language`, `zone`, `brand`, `public_url`, the functions `day(at)`, `moment(at)` and `span(begin, end)`, which
+        speak both, and `values`; a value it uses and is not given raises.
         """
         language = words.known_language(language)
         values |= {"language": language, "zone": zone, "brand": self._brand()}
         name = f"{language}/{template}"
         subject, _, text = self._templates.get_template(f"{name}.txt").render(**values).partition("\n")
+        house = self._templates.get_template(f"{language}/house.txt").render(**values).strip()
+        text = f"{text.strip()}\n" + (f"\n-- \n{house}\n" if house else "")
         # A subject is one header line, whatever a title holds.
         subject = " ".join(subject.removeprefix("Subject:").split())[:250]
         html = None
@@ -153,7 +161,7 @@ class Mail:
             id=new_id(now),
             recipient=recipient,
             subject=subject,
-            text=text.lstrip("\n"),
+            text=text,
             created_at=now,
             expires_at=expires_at or now + rules.LIFETIME,
             state=state,
@@ -207,6 +215,11 @@ def calendar_of(row: Any) -> Calendar | None:
 @pass_context
 def _day(context: Context, moment: datetime, short: bool = False) -> str:
     return words.day(moment, context["zone"], context["language"], short=short)
+
+
+@pass_context
+def _moment(context: Context, at: datetime) -> str:
+    return words.moment(at, context["zone"], context["language"])
 
 
 @pass_context

@@ -26,6 +26,14 @@ def day(moment: datetime, zone: str, language: str, *, short: bool = False) -> s
     return str(format_date(local, "full", locale=locale))
 
 
+def moment(at: datetime, zone: str, language: str) -> str:
+    """`Monday, 23 November 2026, 15:00 (Europe/Berlin)`."""
+    locale = LOCALES[known_language(language)]
+    local = at.astimezone(ZoneInfo(zone))
+    time = format_time(local, "short", tzinfo=local.tzinfo, locale=locale)
+    return f"{day(at, zone, language)}, {time} ({zone})"
+
+
 def span(begin: datetime, end: datetime, zone: str, language: str, *, short: bool = False) -> str:
     """From when to when: `Monday, 23 November 2026, 15:00–16:00 (Europe/Berlin)`; with the second day where it is
     another one.

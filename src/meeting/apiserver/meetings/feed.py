@@ -19,7 +19,6 @@ from meeting.apiserver.meetings import queries
 from meeting.apiserver.meetings.calendars import Calendars
 from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
-from meeting.apiserver.meetings.reminders import DEFAULT_MINUTES
 from meeting.apiserver.meetings.rules import Kind, Reply
 from meeting.apiserver.meetings.tables import calendar_choice, invitee, meeting, member
 from meeting.apiserver.schema import utc_now
@@ -96,9 +95,7 @@ def _nonce(transaction: Connection, person_id: str) -> bytes | None:
 
 def _keep(transaction: Connection, person_id: str, nonce: bytes) -> None:
     values = {"feed_nonce": nonce}
-    upsert(
-        transaction, calendar_choice, {"person_id": person_id, "reminder_minutes": DEFAULT_MINUTES, **values}, values
-    )
+    upsert(transaction, calendar_choice, {"person_id": person_id, "reminder_minutes": None, **values}, values)
 
 
 def _forget(transaction: Connection, person_id: str) -> None:

@@ -145,12 +145,16 @@ def _is_time(of: Meeting, minutes: int | None, now: datetime) -> bool:
 def _chosen(transaction: Connection, person_ids: set[str]) -> dict[str, int | None]:
     if not person_ids:
         return {}
-    query = select(calendar_choice).where(calendar_choice.c.person_id.in_(person_ids))
-    return {row.person_id: row.reminder_minutes for row in transaction.execute(query)}
+    """The minutes of those who have chosen; None: not at all."""
+    columns = (calendar_choice.c.person_id, calendar_choice.c.reminder_minutes)
+    query = select(*columns).where(
+        calendar_choice.c.person_id.in_(person_ids), calendar_choice.c.reminder_minutes.is_not(None)
+    )
+    return {row.person_id: row.reminder_minutes or None for row in transaction.execute(query)}
 
 
 def _choose(transaction: Connection, person_id: str, minutes: int | None) -> None:
-    values = {"reminder_minutes": minutes}
+    values = {"reminder_minutes": minutes or 0}
     upsert(transaction, calendar_choice, {"person_id": person_id, "feed_nonce": None, **values}, values)
 
 

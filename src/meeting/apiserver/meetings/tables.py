@@ -86,7 +86,7 @@ reminder = table(
 calendar_choice = table(
     "calendar_choice",
     Column("person_id", Id, ForeignKey("person.id"), primary_key=True),
-    #: How many minutes before a meeting its reminder comes; null: none does.
+    #: How many minutes before a meeting its reminder comes; 0: none does; null: not chosen, it is as the house has it.
     Column("reminder_minutes", Integer, nullable=True),
     #: From which the address of their calendar feed is made; null: they have none.
     Column("feed_nonce", Digest, nullable=True),

@@ -52,5 +52,5 @@ class MailPart:
             routes.add_routes(api, self.mail)
 
     def _brand(self) -> Brand:
-        decided = self._base.decisions.current
-        return Brand(decided.name, decided.color)
+        now = self._base.decisions.current
+        return Brand(now.name, now.color, now.color_dark, now.mail_footer, now.imprint_url, now.privacy_url)

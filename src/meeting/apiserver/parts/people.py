@@ -37,7 +37,7 @@ class PeoplePart:
         if single is not None and single.only:
             self._methods.clear()
         elif party is not None:
-            self._passkeys = Passkeys(database, clock, self.sessions, party, self._domains)
+            self._passkeys = Passkeys(database, clock, outgoing.mail, self.sessions, party, self._domains)
             self._methods.append("passkey")
         self._single_sign_on = None
         if single is not None:
@@ -62,7 +62,7 @@ class PeoplePart:
             administrators=base.administrators,
             codes="code" in self._methods,
         )
-        self.tokens = Tokens(database, clock)
+        self.tokens = Tokens(database, clock, outgoing.mail)
         self.idempotency = Idempotency(database, clock, base.secret.key("idempotency"))
         self.callers = Callers(
             self.sessions,
@@ -75,19 +75,23 @@ class PeoplePart:
 
     def add_routes(self, api: Api) -> None:
         """Signing in, and tokens. One's own account is `MeetingsPart`'s: it knows who meets whom."""
-        server = routes.ServerAnswer(
-            name="meeting",
-            version=self._base.release,
-            demo=self._base.options["demo"],
-            sign_in_methods=self._methods,
-            oidc_name=None if self._single is None else self._single.name,
-        )
-        routes.add_routes(api, self.accounts, self.sessions, self.callers, server)
+        routes.add_routes(api, self.accounts, self.sessions, self.callers, self._server)
         if self._passkeys is not None:
             passkey_routes.add_routes(api, self._passkeys, self.callers)
         if self._single_sign_on is not None:
             oidc_routes.add_routes(api, self._single_sign_on, self.callers)
         token_routes.add_routes(api, self.tokens, self.callers)
+
+    def _server(self) -> routes.ServerAnswer:
+        decided = self._base.decisions.current
+        return routes.ServerAnswer(
+            name=decided.name,
+            version=self._base.release,
+            demo=self._base.options["demo"],
+            sign_in_methods=self._methods,
+            oidc_name=None if self._single is None else self._single.name,
+            house=routes.HouseAnswer.model_validate(decided),
+        )
 
     def _domains(self) -> frozenset[str]:
         return frozenset(self._base.decisions.current.allowed_domains)

@@ -20,9 +20,10 @@ RETENTION_KINDS = (
     "guests",
 )
 
-#: Bytes of a logo, and the kinds of pictures that can be one: by their first bytes. No SVG: it can hold scripts.
+#: Bytes of a logo, points on each of its sides, and the kinds of pictures that can be one. No SVG: it can hold scripts.
 LOGO_SIZE = 256 * 1024
-_PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+LOGO_SIDE = 2048
+LOGO_TYPES = frozenset({"image/png", "image/jpeg", "image/webp"})
 
 #: The least contrast of text (WCAG 2.2, success criterion 1.4.3), and what our pages put behind or onto a colour.
 CONTRAST = 4.5
@@ -42,13 +43,6 @@ def _luminance(color: str) -> float:
     channels = [int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def picture_type(data: bytes) -> str | None:
-    """The media type of a picture that can be a logo; None: it is none of those."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _PICTURES.items() if data.startswith(magic)), None)
 
 
 def _color_on(background: str, words: str) -> Any:

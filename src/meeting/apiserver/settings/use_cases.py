@@ -22,6 +22,7 @@ from meeting.apiserver.settings import rules
 from meeting.apiserver.settings.rules import Values
 from meeting.apiserver.settings.tables import brand_image, settings_version
 from meeting.daemon.errors import BadRequest, Conflict, NotFound, TooLarge
+from meeting.daemon.images import picture_in
 
 __all__ = ["INTERVAL", "ChangedMeanwhile", "Image", "Locked", "Settings", "Values"]
 
@@ -92,12 +93,14 @@ class Settings:
         """Make a picture (PNG, JPEG or WebP) the logo. Raises BadRequest, TooLarge, ChangedMeanwhile."""
         if len(data) > rules.LOGO_SIZE:
             raise TooLarge(f"A logo has at most {rules.LOGO_SIZE // 1024} KiB.")
-        kind = rules.picture_type(data)
-        if kind is None:
+        picture = picture_in(data)
+        if picture is None or picture.type not in rules.LOGO_TYPES:
             raise BadRequest("A logo is a picture in PNG, JPEG or WebP.")
+        if max(picture.width, picture.height) > rules.LOGO_SIDE:
+            raise TooLarge(f"A logo has at most {rules.LOGO_SIDE} points on each side.")
         digest = sha256(data)
         now = utc_now(self._clock)
-        row = {"digest": digest.digest(), "type": kind, "data": data, "created_at": now}
+        row = {"digest": digest.digest(), "type": picture.type, "data": data, "created_at": now}
 
         def with_image(transaction: Connection, before: Values, after: Values) -> None:
             insert_new(transaction, brand_image, [row])

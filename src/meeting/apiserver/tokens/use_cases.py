@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from meeting.apiserver.accounts.rules import clean_name
 from meeting.apiserver.accounts.use_cases import Caller, Person, people_by_id
 from meeting.apiserver.database import Database, insert_new
+from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.apiserver.tokens import rules
@@ -39,14 +40,17 @@ class Token:
 class Tokens:
     """The API tokens of all people."""
 
-    def __init__(self, database: Database, clock: IReactorTime) -> None:
+    def __init__(self, database: Database, clock: IReactorTime, mail: Mail) -> None:
         self._database = database
+        self._mail = mail
         self._clock = clock
 
     async def make(
         self, owner: Person, name: str, scopes: frozenset[str], lifetime: timedelta, *, token_id: str | None = None
     ) -> tuple[Token, str]:
-        """A new token and its secret, which is told this once. `token_id`: made again under the id it had.
+        """A new token and its secret, which is told this once; a mail tells the owner that there is one.
+
+        `token_id`: made again under the id it had.
 
         Raises BadRequest, Forbidden (scopes of administrators), Conflict (too many).
         """
@@ -61,8 +65,25 @@ class Tokens:
             now + lifetime,
             None,
         )
-        await self._database.run(_insert, token, rules.digest(secret))
+        named = ", ".join(sorted(token.scopes))
+        notice = self._mail.compose(
+            "security_notice",
+            owner.email,
+            now,
+            language=owner.language,
+            zone=owner.zone,
+            what="token",
+            name=token.name,
+            at=now,
+            scopes=named,
+        )
+        await self._database.run(self._keep, token, rules.digest(secret), notice)
+        self._mail.wake()
         return token, secret
+
+    def _keep(self, transaction: Connection, token: Token, digest: bytes, notice: Letter) -> None:
+        _insert(transaction, token, digest)
+        self._mail.post(transaction, notice)
 
     async def of_person(self, owner: Person, page: Page) -> Slice[Token]:
         """Someone's tokens, the newest first."""

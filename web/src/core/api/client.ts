@@ -1,7 +1,7 @@
 /** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
 import { Problem, problemOf } from "./problem.ts";
 import type { Json } from "../passkey.ts";
-import type { Answer, AppointedRole, AskedReply, Attendance, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingChange, MeetingFront, MyCalendar, Passkey, Person, RoomChanges, ScheduleRequest, Scope, Session } from "./types.ts";
+import type { Answer, AppointedRole, AskedReply, Attendance, Brand, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingChange, MeetingFront, MyCalendar, Passkey, Person, RoomChanges, ScheduleRequest, Scope, Session } from "./types.ts";
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
@@ -12,6 +12,7 @@ export interface Hub {
   /** Any call; for pages that have calls of their own. A Blob is sent as it is, anything else as JSON. */
   call: <T>(method: string, path: string, body?: unknown) => Promise<T>;
   me(): Promise<Me>;
+  brand(): Promise<Brand>;
   changeMe(change: Partial<Pick<Person, "name" | "zone" | "language">> & { handle?: string }): Promise<Person>;
   putPicture(picture: Blob): Promise<Person>;
   deletePicture(): Promise<Person>;
@@ -91,6 +92,7 @@ export function createHub(send: Fetch): Hub {
   return {
     call,
     me: () => call("GET", "/api/v1/me"),
+    brand: () => call("GET", "/api/v1/branding"),
     changeMe: (change) => call("PATCH", "/api/v1/me", change),
     putPicture: (picture) => call("PUT", "/api/v1/me/picture", picture),
     deletePicture: () => call("DELETE", "/api/v1/me/picture"),

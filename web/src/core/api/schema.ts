@@ -2124,6 +2124,43 @@ export interface components {
             name: string;
         };
         /**
+         * HouseAnswer
+         * @description What administrators have decided about all meetings.
+         */
+        HouseAnswer: {
+            /**
+             * Creators
+             * @description who may open and schedule meetings
+             * @enum {string}
+             */
+            creators: "everyone" | "administrators";
+            /**
+             * Default Lobby
+             * @description whether a meeting has a lobby of which nothing was said
+             */
+            default_lobby: boolean;
+            /**
+             * Default Passcode
+             * @description whether one gets a passcode of which nothing was said
+             */
+            default_passcode: boolean;
+            /**
+             * Guests Allowed
+             * @description whether anybody may come without signing in
+             */
+            guests_allowed: boolean;
+            /**
+             * Max Minutes
+             * @description the longest that a meeting may last
+             */
+            max_minutes: number | null;
+            /**
+             * Reminder Minutes
+             * @description when people are reminded who chose nothing; 0: not at all
+             */
+            reminder_minutes: number;
+        };
+        /**
          * InstantRequest
          * @description One's instant meeting.
          */
@@ -3383,6 +3420,7 @@ export interface components {
         ServerAnswer: {
             /** Demo */
             demo: boolean;
+            house: components["schemas"]["HouseAnswer"];
             /** Name */
             name: string;
             /**

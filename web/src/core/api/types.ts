@@ -10,6 +10,13 @@ export type Me = Schemas["MeAnswer"];
 export type Person = Schemas["PersonAnswer"];
 export type Session = Schemas["SessionAnswer"];
 export type Passkey = Schemas["PasskeyAnswer"];
+export type Group = Schemas["GroupAnswer"];
+export type Token = Schemas["TokenAnswer"];
+export type TokenRequest = Schemas["TokenRequest"];
+/** How the server shows itself, to everybody. */
+export type Brand = Schemas["BrandAnswer"];
+/** What administrators have decided about all meetings. */
+export type House = Schemas["HouseAnswer"];
 /** What anyone who holds the link may know. */
 export type MeetingFront = Schemas["MeetingFace"];
 /** What its owner and those invited know. */
@@ -29,6 +36,8 @@ export type JoinAnswer = Schemas["JoinAnswer"];
 export type LobbyAnswer = Schemas["LobbyAnswer"];
 /** The door, for those who may open it. */
 export type LobbyView = Schemas["LobbyView"];
+/** Somebody who does not come in again. */
+export type Ban = Schemas["BanAnswer"];
 export type RoomChanges = Partial<Schemas["RoomChangesRequest"]>;
 export type Medium = NonNullable<Schemas["MuteRequest"]["medium"]>;
 export type AppointedRole = Schemas["RoleRequest"]["role"];
