@@ -3,7 +3,7 @@ import type { Meeting } from "./api/types.ts";
 import { changeOf, complaints, draftOf, endsNextDay, instants, newDraft, requestOf, zones, type Draft } from "./schedule.ts";
 
 const NOW = Date.parse("2026-11-23T12:10:00Z");
-const good: Draft = { title: " Plan ", date: "2026-11-24", begin: "09:00", end: "10:00", zone: "Europe/Berlin", invitees: ["A@x.org, b@x.org"], repeat: "never", until: "", options: { passcode: "", guests: true, lobby: false, present: true, reminders: true } };
+const good: Draft = { title: " Plan ", date: "2026-11-24", begin: "09:00", end: "10:00", zone: "Europe/Berlin", invitees: ["A@x.org, b@x.org"], repeat: "never", until: "", usual: newDraft(0, "UTC", null).usual, options: {}, namedWriters: [] };
 
 const plan = {
   title: "Plan",
@@ -17,8 +17,8 @@ const plan = {
 
 describe("a new draft", () => {
   test("begins at the next half hour on the wall of its zone", () => {
-    expect(newDraft(NOW, "Europe/Berlin")).toMatchObject({ date: "2026-11-23", begin: "13:30", end: "14:00" });
-    expect(newDraft(Date.parse("2026-11-23T22:50:00Z"), "Europe/Berlin")).toMatchObject({ date: "2026-11-24", begin: "00:00" });
+    expect(newDraft(NOW, "Europe/Berlin", null)).toMatchObject({ date: "2026-11-23", begin: "13:30", end: "14:00" });
+    expect(newDraft(Date.parse("2026-11-23T22:50:00Z"), "Europe/Berlin", null)).toMatchObject({ date: "2026-11-24", begin: "00:00" });
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import { Temporal } from "temporal-polyfill";
 import { parseAddresses } from "./addresses.ts";
-import type { Meeting, MeetingChange, ScheduleRequest, Scope } from "./api/types.ts";
+import type { House, Meeting, MeetingChange, ScheduleRequest, Scope } from "./api/types.ts";
 import { ruleOf, type Repeat } from "./repeat.ts";
 
 export interface Draft {
@@ -21,10 +21,39 @@ export interface Draft {
   repeat: Repeat;
   /** 2027-02-24: the last day on which a meeting of the series may be. */
   until: string;
-  options: { passcode: string; guests: boolean; lobby: boolean; present: boolean; reminders: boolean };
+  /** How it is held as long as nobody says otherwise: as the house has it, or as it was. */
+  usual: Options;
+  /** What was said. Only this is sent: the rest stays the house's. */
+  options: Partial<Options>;
+  /** Who writes the minutes where only some do. */
+  namedWriters: string[];
 }
 
-const USUAL: Draft["options"] = { passcode: "", guests: true, lobby: false, present: true, reminders: true };
+export interface Options {
+  /** Empty: none, or one that the hub makes where the house wants one. */
+  passcode: string;
+  guests: boolean;
+  lobby: boolean;
+  present: boolean;
+  reminders: boolean;
+  writers: "everyone" | "hosts" | "named";
+  /** Minutes; null: as long as it takes. */
+  longest: number | null;
+}
+
+export const LONGEST = { least: 5, most: 10_080 };
+
+function optionsOf(house: House | null): Options {
+  return {
+    passcode: "",
+    guests: house?.guests_allowed ?? true,
+    lobby: house?.default_lobby ?? false,
+    present: true,
+    reminders: true,
+    writers: "everyone",
+    longest: house?.max_minutes ?? null,
+  };
+}
 
 export const LONGEST_TITLE = 200;
 export type Complaint = "titleMissing" | "titleLong" | "dateMissing" | "timeMissing" | "past" | "address" | "passcodeWrong" | "untilMissing";
@@ -39,7 +68,7 @@ function wallClock(date: string, time: string): Temporal.PlainDateTime | null {
 }
 
 /** A draft for a new meeting: the next full half hour, half an hour long. */
-export function newDraft(now: number, zone: string): Draft {
+export function newDraft(now: number, zone: string, house: House | null): Draft {
   const begin = Temporal.Instant.fromEpochMilliseconds(now)
     .toZonedDateTimeISO(zone)
     .add({ minutes: 5 })
@@ -53,7 +82,9 @@ export function newDraft(now: number, zone: string): Draft {
     invitees: [],
     repeat: "never",
     until: "",
-    options: USUAL,
+    usual: optionsOf(house),
+    options: {},
+    namedWriters: [],
   };
 }
 
@@ -71,13 +102,17 @@ export function draftOf(meeting: Meeting, scope: Scope = "this"): Draft {
     invitees: (meeting.invitees ?? []).map((invitee) => invitee.email),
     repeat: meeting.series === null ? "never" : "kept",
     until: "",
-    options: {
+    usual: {
       passcode: meeting.options.passcode ?? "",
       guests: meeting.options.guests_allowed,
       lobby: meeting.options.lobby,
       present: meeting.options.presenters === "everyone",
       reminders: meeting.options.reminders,
+      writers: meeting.options.minutes_writers,
+      longest: meeting.options.max_minutes,
     },
+    options: {},
+    namedWriters: (meeting.invitees ?? []).filter((invitee) => invitee.writes_minutes).map((invitee) => invitee.email),
   };
 }
 
@@ -113,7 +148,7 @@ export function complaints(draft: Draft, now: number): Complaints {
   // A series may have begun long ago.
   if (times !== null && Date.parse(times.endAt) <= now && draft.repeat !== "kept") found.end = "past";
   if (draft.repeat !== "never" && draft.repeat !== "kept" && draft.until < draft.date) found.until = "untilMissing";
-  if (!/^([A-Za-z0-9]{4,32})?$/.test(draft.options.passcode.trim())) found.passcode = "passcodeWrong";
+  if (!/^([A-Za-z0-9]{4,32})?$/.test((draft.options.passcode ?? "").trim())) found.passcode = "passcodeWrong";
   if (badAddresses(draft).length > 0) found.invitees = "address";
   return found;
 }
@@ -133,13 +168,22 @@ export function requestOf(draft: Draft): ScheduleRequest {
     zone: draft.zone,
     invitees: parseAddresses(draft.invitees.join("\n")).good,
     ...(draft.repeat === "kept" ? {} : { recurrence: ruleOf(draft.repeat, draft.date, draft.until) }),
-    options: {
-      passcode: draft.options.passcode.trim(),
-      guests_allowed: draft.options.guests,
-      lobby: draft.options.lobby,
-      presenters: draft.options.present ? "everyone" : "hosts",
-      reminders: draft.options.reminders,
-    },
+    options: saidOf(draft.options),
+    ...((draft.options.writers ?? draft.usual.writers) === "named" ? { writers: draft.namedWriters } : {}),
+  };
+}
+
+/** What was said, in the hub's words. */
+function saidOf({ passcode, guests, lobby, present, reminders, writers, longest }: Draft["options"]): NonNullable<ScheduleRequest["options"]> {
+  return {
+    ...(passcode === undefined ? {} : { passcode: passcode.trim() }),
+    ...(guests === undefined ? {} : { guests_allowed: guests }),
+    ...(lobby === undefined ? {} : { lobby }),
+    ...(present === undefined ? {} : { presenters: present ? "everyone" : "hosts" }),
+    ...(reminders === undefined ? {} : { reminders }),
+    ...(writers === undefined ? {} : { minutes_writers: writers }),
+    // The hub's word for "as long as it takes".
+    ...(longest === undefined ? {} : { max_minutes: longest ?? 0 }),
   };
 }
 

@@ -2,7 +2,7 @@ import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { expect, test } from "vitest";
 import type { Me, Meeting } from "../core/api/types.ts";
-import { ada, server } from "../testing/people.ts";
+import { ada, house, server } from "../testing/people.ts";
 import { accessible, show } from "../testing/show.tsx";
 import { HomePage } from "./HomePage.tsx";
 
@@ -33,7 +33,7 @@ test("lists what is ahead, and cancels a meeting only after asking", async () =>
   const user = userEvent.setup();
   show(<HomePage />, {
     me: async () => me,
-    meetings: async () => (cancelled.length === 0 ? [plan] : []),
+    meetings: async () => ({ meetings: cancelled.length === 0 ? [plan] : [], next: null }),
     cancel: async (code) => {
       cancelled.push(code);
     },
@@ -49,7 +49,31 @@ test("lists what is ahead, and cancels a meeting only after asking", async () =>
 });
 
 test("offers nothing to cancel to those who are only invited", async () => {
-  show(<HomePage />, { me: async () => me, meetings: async () => [{ ...plan, is_owner: false, owner: { id: "2", name: "Grace" } }] });
+  show(<HomePage />, { me: async () => me, meetings: async () => ({ meetings: [{ ...plan, is_owner: false, owner: { id: "2", name: "Grace" } }], next: null }) });
   expect(await screen.findByText(/by Grace/)).toBeVisible();
   expect(screen.queryByRole("button", { name: "More for Plan" })).toBeNull();
+});
+
+test("shows more of a long list when asked", async () => {
+  const asked: (string | undefined)[] = [];
+  const user = userEvent.setup();
+  show(<HomePage />, {
+    me: async () => me,
+    meetings: async (_when, next) => {
+      asked.push(next);
+      return next === undefined ? { meetings: [plan], next: "/api/v1/meetings?cursor=x" } : { meetings: [{ ...plan, code: "kkk-llll-mmm", title: "Later" }], next: null };
+    },
+  });
+  await user.click(await screen.findByRole("button", { name: "Show more" }));
+  expect(await screen.findByRole("link", { name: "Join Later" })).toBeVisible();
+  expect(screen.getByRole("link", { name: "Join Plan" })).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Show more" })).toBeNull();
+  expect(asked).toEqual([undefined, "/api/v1/meetings?cursor=x"]);
+});
+
+test("where administrators make the meetings, others are told so", async () => {
+  const elsewhere = { ...me, server: { ...server, house: { ...house, creators: "administrators" as const } } };
+  show(<HomePage />, { me: async () => elsewhere, meetings: async () => ({ meetings: [], next: null }) });
+  expect(await screen.findByText(/administrators open and schedule/)).toBeVisible();
+  expect(screen.queryByRole("button", { name: "Schedule" })).toBeNull();
 });

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Group, Stack, Tabs, Title } from "@mantine/core";
+import { ActionIcon, Button, Group, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconCalendarCog, IconCalendarPlus, IconVideoPlus } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
@@ -28,22 +28,28 @@ export function HomePage() {
   if (me.isPending) return <Loading />;
   if (me.isError) return <ProblemAlert error={me.error} />;
   if (me.data.person === null) return <Navigate to="/sign-in" replace />;
+  const mayCreate = me.data.server.house.creators === "everyone" || me.data.person.administrator;
   return (
     <Stack gap="lg">
       <Group justify="space-between">
         <Title order={1}>{t("home.title")}</Title>
         <Group>
-          <Button leftSection={<IconVideoPlus size={20} aria-hidden />} loading={open.isPending} onClick={() => open.mutate()}>
-            {t("home.new")}
-          </Button>
-          <Button variant="default" leftSection={<IconCalendarPlus size={20} aria-hidden />} onClick={() => setEditing("new")}>
-            {t("home.schedule")}
-          </Button>
+          {mayCreate ? (
+            <>
+              <Button leftSection={<IconVideoPlus size={20} aria-hidden />} loading={open.isPending} onClick={() => open.mutate()}>
+                {t("home.new")}
+              </Button>
+              <Button variant="default" leftSection={<IconCalendarPlus size={20} aria-hidden />} onClick={() => setEditing("new")}>
+                {t("home.schedule")}
+              </Button>
+            </>
+          ) : null}
           <ActionIcon variant="default" size="lg" aria-label={t("calendar.title")} onClick={() => setCalendar(true)}>
             <IconCalendarCog size={20} aria-hidden />
           </ActionIcon>
         </Group>
       </Group>
+      {mayCreate ? null : <Text c="dimmed">{t("home.onlyAdministrators")}</Text>}
       <ProblemAlert error={open.error} />
       <Tabs defaultValue="upcoming" keepMounted={false}>
         <Tabs.List aria-label={t("home.title")}>

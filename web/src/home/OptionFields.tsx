@@ -1,26 +1,88 @@
-import { Checkbox, Stack, TextInput } from "@mantine/core";
+import { Checkbox, MultiSelect, NumberInput, Select, Stack, TextInput } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import type { Draft } from "../core/schedule.ts";
+import type { House } from "../core/api/types.ts";
+import { parseAddresses } from "../core/addresses.ts";
+import { LONGEST, type Draft, type Options } from "../core/schedule.ts";
 
-/** How a meeting is held. */
-export function OptionFields({ draft, error, onChange }: { draft: Draft; error: string | null; onChange: (part: Partial<Draft>) => void }) {
+interface Props {
+  draft: Draft;
+  house: House | null;
+  /** Whether it is a new meeting: the hub makes a passcode where the house wants one and none was chosen. */
+  fresh: boolean;
+  error: string | null;
+  onChange: (part: Partial<Draft>) => void;
+}
+
+const WRITERS = ["everyone", "hosts", "named"] as const;
+
+/** How a meeting is held. What nobody touches is not sent, and stays as the house has it. */
+export function OptionFields({ draft, house, fresh, error, onChange }: Props) {
   const { t } = useTranslation();
-  const options = draft.options;
-  const change = (part: Partial<Draft["options"]>) => onChange({ options: { ...options, ...part } });
+  const shown: Options = { ...draft.usual, ...draft.options };
+  const change = (part: Partial<Options>) => onChange({ options: { ...draft.options, ...part } });
+  const madeByHub = fresh && house?.default_passcode === true;
+  const without = madeByHub && draft.options.passcode === "";
+  const check = (name: "guests" | "lobby" | "present" | "reminders", more: object = {}) => (
+    <Checkbox label={t(`schedule.${name}`)} checked={shown[name]} onChange={(event) => change({ [name]: event.currentTarget.checked })} {...more} />
+  );
   return (
     <Stack gap="xs" component="fieldset" p={0} m={0} style={{ border: 0 }} aria-label={t("schedule.options")}>
-      <TextInput
-        label={t("schedule.passcode")}
-        description={t("schedule.passcodeHint")}
-        autoComplete="off"
-        value={options.passcode}
-        error={error}
-        onChange={(event) => change({ passcode: event.currentTarget.value })}
+      {madeByHub ? (
+        <Checkbox
+          label={t("schedule.withPasscode")}
+          checked={!without}
+          onChange={(event) => {
+            const { passcode: _gone, ...rest } = draft.options;
+            onChange({ options: event.currentTarget.checked ? rest : { ...rest, passcode: "" } });
+          }}
+        />
+      ) : null}
+      {without ? null : (
+        <TextInput
+          label={t("schedule.passcode")}
+          description={t("schedule.passcodeHint")}
+          placeholder={madeByHub ? t("schedule.passcodeMade") : ""}
+          autoComplete="off"
+          value={shown.passcode}
+          error={error}
+          onChange={(event) => {
+            const { passcode: _gone, ...rest } = draft.options;
+            const typed = event.currentTarget.value;
+            onChange({ options: madeByHub && typed === "" ? rest : { ...rest, passcode: typed } });
+          }}
+        />
+      )}
+      {check("guests", house?.guests_allowed === false ? { disabled: true, checked: false, description: t("schedule.guestsNever") } : {})}
+      {check("lobby")}
+      {check("present")}
+      {check("reminders")}
+      <NumberInput
+        label={t("schedule.longest")}
+        description={t("schedule.longestHint")}
+        placeholder={t("schedule.noLimit")}
+        allowDecimal={false}
+        min={LONGEST.least}
+        max={house?.max_minutes ?? LONGEST.most}
+        value={shown.longest ?? ""}
+        onChange={(value) => change({ longest: typeof value === "number" ? value : (house?.max_minutes ?? null) })}
       />
-      <Checkbox label={t("schedule.guests")} checked={options.guests} onChange={(event) => change({ guests: event.currentTarget.checked })} />
-      <Checkbox label={t("schedule.lobby")} checked={options.lobby} onChange={(event) => change({ lobby: event.currentTarget.checked })} />
-      <Checkbox label={t("schedule.present")} checked={options.present} onChange={(event) => change({ present: event.currentTarget.checked })} />
-      <Checkbox label={t("schedule.reminders")} checked={options.reminders} onChange={(event) => change({ reminders: event.currentTarget.checked })} />
+      <Select
+        label={t("schedule.writers")}
+        data={WRITERS.map((value) => ({ value, label: t(`schedule.writersAre.${value}`) }))}
+        value={shown.writers}
+        allowDeselect={false}
+        comboboxProps={{ keepMounted: false }}
+        onChange={(value) => change({ writers: value as Options["writers"] })}
+      />
+      {shown.writers === "named" ? (
+        <MultiSelect
+          label={t("schedule.namedWriters")}
+          data={parseAddresses(draft.invitees.join("\n")).good}
+          value={draft.namedWriters}
+          comboboxProps={{ keepMounted: false }}
+          onChange={(namedWriters) => onChange({ namedWriters })}
+        />
+      ) : null}
     </Stack>
   );
 }

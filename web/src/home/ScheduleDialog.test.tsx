@@ -1,26 +1,37 @@
 import { screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
+import type { ReactNode } from "react";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../core/api/problem.ts";
-import type { ScheduleRequest } from "../core/api/types.ts";
+import type { House, ScheduleRequest } from "../core/api/types.ts";
+import { ada, house, server } from "../testing/people.ts";
 import { accessible, show } from "../testing/show.tsx";
+import { useMe } from "../ui/useMe.ts";
 import { ScheduleDialog } from "./ScheduleDialog.tsx";
 
-function open(schedule: (request: ScheduleRequest) => Promise<never> | Promise<object>) {
+/** The dialog opens on a page that knows who is there. */
+function OnceKnown({ children }: { children: ReactNode }) {
+  return useMe().data === undefined ? null : children;
+}
+
+async function open(schedule: (request: ScheduleRequest) => Promise<never> | Promise<object>, decided: Partial<House> = {}) {
   const asked: ScheduleRequest[] = [];
   let closed = 0;
-  show(<ScheduleDialog meeting={null} onClose={() => (closed += 1)} />, {
+  show(<OnceKnown><ScheduleDialog meeting={null} onClose={() => (closed += 1)} /></OnceKnown>, {
+    me: async () => ({ person: ada, guest: null, server: { ...server, house: { ...house, ...decided } } }),
+    groups: async () => [{ id: "1", name: "Board", emails: ["grace@x.org", "mary@x.org"] }],
     schedule: async (request) => {
       asked.push(request);
       return (await schedule(request)) as never;
     },
   });
+  await screen.findByRole("dialog");
   return { asked, closed: () => closed, user: userEvent.setup() };
 }
 
 describe("scheduling", () => {
   test("sends what was filled in, an address still being typed included", async () => {
-    const { asked, closed, user } = open(async () => ({}));
+    const { asked, closed, user } = await open(async () => ({}));
     await user.type(screen.getByRole("textbox", { name: /Title/ }), "Plan");
     await user.type(screen.getByRole("textbox", { name: "Invite" }), "a@x.org,b@x.org");
     await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
@@ -29,7 +40,7 @@ describe("scheduling", () => {
   });
 
   test("takes a pasted list apart", async () => {
-    const { user } = open(async () => ({}));
+    const { user } = await open(async () => ({}));
     await user.click(screen.getByRole("textbox", { name: "Invite" }));
     await user.paste('"Doe, Jane" <jane@x.org>; bob@x.org');
     expect(screen.getByRole("button", { name: "Remove jane@x.org" })).toBeVisible();
@@ -38,7 +49,7 @@ describe("scheduling", () => {
   });
 
   test("says what is missing and sends nothing", async () => {
-    const { asked, user } = open(async () => ({}));
+    const { asked, user } = await open(async () => ({}));
     await user.type(screen.getByRole("textbox", { name: "Invite" }), "nobody{Enter}");
     await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
     expect(await screen.findByText("Give the meeting a title.")).toBeVisible();
@@ -48,10 +59,35 @@ describe("scheduling", () => {
   });
 
   test("stays open and says why when the hub refuses", async () => {
-    const { closed, user } = open(() => Promise.reject(new Problem({ kind: "bad-request", status: 400, detail: "too many invitees" })));
+    const { closed, user } = await open(() => Promise.reject(new Problem({ kind: "bad-request", status: 400, detail: "too many invitees" })));
     await user.type(screen.getByRole("textbox", { name: /Title/ }), "Plan");
     await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
     expect(await screen.findByRole("alert")).toHaveTextContent("too many invitees");
     expect(closed()).toBe(0);
+  });
+
+  test("shows what the house usually has, and sends only what was touched", async () => {
+    const { asked, closed, user } = await open(async () => ({}), { default_lobby: true, default_passcode: true, max_minutes: 90 });
+    await user.type(screen.getByRole("textbox", { name: /Title/ }), "Plan");
+    await user.click(screen.getByRole("button", { name: "Options" }));
+    expect(await screen.findByRole("checkbox", { name: /waits in a lobby/ })).toBeChecked();
+    expect(screen.getByRole("checkbox", { name: "With a passcode" })).toBeChecked();
+    expect(screen.getByRole("textbox", { name: /Ends by itself/ })).toHaveValue("90");
+    await user.click(screen.getByRole("checkbox", { name: "With a passcode" }));
+    expect(screen.queryByRole("textbox", { name: "Passcode" })).toBeNull();
+    await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
+    await waitFor(() => expect(closed()).toBe(1));
+    expect(asked[0]?.options).toEqual({ passcode: "" });
+  });
+
+  test("invites a group by its addresses", async () => {
+    const { asked, closed, user } = await open(async () => ({}));
+    await user.type(screen.getByRole("textbox", { name: /Title/ }), "Plan");
+    await user.click(await screen.findByRole("combobox", { name: "Add a group" }));
+    await user.click(await screen.findByRole("option", { name: "Board (2)" }));
+    expect(screen.getByRole("button", { name: "Remove mary@x.org" })).toBeVisible();
+    await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
+    await waitFor(() => expect(closed()).toBe(1));
+    expect(asked).toMatchObject([{ invitees: ["grace@x.org", "mary@x.org"], options: {} }]);
   });
 });

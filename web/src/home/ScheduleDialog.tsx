@@ -21,7 +21,9 @@ import { span } from "../core/when.ts";
 import { useHub } from "../hub.ts";
 import { Dialog } from "../ui/Dialog.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
+import { useMe } from "../ui/useMe.ts";
 import { addressesOf, AddressField } from "./AddressField.tsx";
+import { GroupPicker } from "./GroupPicker.tsx";
 import { MEETINGS } from "./MeetingList.tsx";
 import { OptionFields } from "./OptionFields.tsx";
 import { RepeatFields } from "./RepeatFields.tsx";
@@ -32,9 +34,10 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
   const { t, i18n } = useTranslation();
   const hub = useHub();
   const queries = useQueryClient();
+  const house = useMe().data?.server.house ?? null;
   const recurs = meeting !== null && meeting.series !== null;
   const [scope, setScope] = useState<Scope>("this");
-  const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone()) : draftOf(meeting, scope)));
+  const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone(), house) : draftOf(meeting, scope)));
   const [typed, setTyped] = useState("");
   const [found, setFound] = useState<Complaints>({});
   const change = (part: Partial<Draft>) => {
@@ -145,11 +148,12 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
             typed={typed}
             onTyped={setTyped}
           />
+          <GroupPicker onAdd={(emails) => change({ invitees: addressesOf([...draft.invitees, ...emails]) })} />
           <Accordion variant="contained" chevronPosition="left" {...(found.passcode === undefined ? {} : { value: "options" })}>
             <Accordion.Item value="options">
               <Accordion.Control>{t("schedule.options")}</Accordion.Control>
               <Accordion.Panel>
-                <OptionFields draft={draft} error={complaint("passcode")} onChange={(part) => { change(part); setFound(({ passcode: _gone, ...rest }) => rest); }} />
+                <OptionFields draft={draft} house={house} fresh={meeting === null} error={complaint("passcode")} onChange={(part) => { change(part); setFound(({ passcode: _gone, ...rest }) => rest); }} />
               </Accordion.Panel>
             </Accordion.Item>
           </Accordion>

@@ -1,7 +1,7 @@
 /** The hub's HTTP API as functions, one per call (docs/protocols/http-api.md). */
 import { Problem, problemOf } from "./problem.ts";
 import type { Json } from "../passkey.ts";
-import type { Answer, AppointedRole, AskedReply, Attendance, Brand, ChatMessage, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingChange, MeetingFront, MyCalendar, Passkey, Person, RoomChanges, ScheduleRequest, Scope, Session } from "./types.ts";
+import type { Answer, AppointedRole, AskedReply, Attendance, Ban, Brand, ChatMessage, Group, JoinAnswer, LobbyAnswer, LobbyView, Me, Medium, Meeting, MeetingChange, MeetingFront, MyCalendar, Passkey, Person, RoomChanges, ScheduleRequest, Scope, Session, Token, TokenRequest } from "./types.ts";
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
@@ -30,7 +30,8 @@ export interface Hub {
   requestCode(email: string): Promise<{ expires_in: number }>;
   signIn(email: string, code: string): Promise<{ person: Person }>;
   signOut(): Promise<void>;
-  meetings(when: "upcoming" | "past"): Promise<Meeting[]>;
+  /** `next` as the page before had it. */
+  meetings(when: "upcoming" | "past", next?: string): Promise<{ meetings: Meeting[]; next: string | null }>;
   meeting(code: string): Promise<Meeting | MeetingFront>;
   openInstant(): Promise<Meeting>;
   schedule(request: ScheduleRequest): Promise<Meeting>;
@@ -59,6 +60,16 @@ export interface Hub {
   lowerHand(code: string, identity: string | null): Promise<void>;
   appoint(code: string, id: string, role: AppointedRole): Promise<void>;
   remove(code: string, id: string, ban: boolean): Promise<void>;
+  bans(code: string): Promise<Ban[]>;
+  /** They may knock again. */
+  pardon(code: string, id: string): Promise<void>;
+  groups(): Promise<Group[]>;
+  /** `id` null: a new one. */
+  keepGroup(id: string | null, group: { name: string; emails: string[] }): Promise<Group>;
+  deleteGroup(id: string): Promise<void>;
+  tokens(next?: string): Promise<{ tokens: Token[]; scopes: Record<string, string>; next: string | null }>;
+  makeToken(token: Required<TokenRequest>): Promise<{ token: Token; secret: string }>;
+  revokeToken(id: string): Promise<void>;
   attendance(code: string): Promise<Attendance>;
   chat(code: string, after?: string): Promise<ChatMessage[]>;
   postChat(code: string, message: { id: string; text: string }): Promise<ChatMessage>;
@@ -110,7 +121,7 @@ export function createHub(send: Fetch): Hub {
     requestCode: (email) => call("POST", "/api/v1/sign-in/codes", { email }),
     signIn: (email, code) => call("POST", "/api/v1/sign-in", { email, code }),
     signOut: () => call("POST", "/api/v1/sign-out"),
-    meetings: async (when) => (await call<{ meetings: Meeting[] }>("GET", `/api/v1/meetings?when=${when}&limit=100`)).meetings,
+    meetings: (when, next) => call("GET", next ?? `/api/v1/meetings?when=${when}`),
     meeting: (code) => call("GET", of(code)),
     openInstant: () => call("POST", "/api/v1/meetings", { kind: "instant" }),
     schedule: (request) => call("POST", "/api/v1/meetings", { kind: "scheduled", ...request }),
@@ -136,6 +147,14 @@ export function createHub(send: Fetch): Hub {
     lowerHand: (code, identity) => call("POST", `${of(code)}/room/hands/lower`, { identity }),
     appoint: (code, id, role) => call("PUT", `${of(code)}/roles/${encodeURIComponent(id)}`, { role }),
     remove: (code, id, ban) => call("POST", `${of(code)}/room/remove`, { id, ban }),
+    bans: async (code) => (await call<{ bans: Ban[] }>("GET", `${of(code)}/bans`)).bans,
+    pardon: (code, id) => call("DELETE", `${of(code)}/bans/${encodeURIComponent(id)}`),
+    groups: async () => (await call<{ groups: Group[] }>("GET", "/api/v1/groups")).groups,
+    keepGroup: (id, group) => (id === null ? call("POST", "/api/v1/groups", group) : call("PATCH", `/api/v1/groups/${id}`, group)),
+    deleteGroup: (id) => call("DELETE", `/api/v1/groups/${id}`),
+    tokens: (next) => call("GET", next ?? "/api/v1/tokens"),
+    makeToken: (token) => call("POST", "/api/v1/tokens", token),
+    revokeToken: (id) => call("DELETE", `/api/v1/tokens/${id}`),
     attendance: (code) => call("GET", `${of(code)}/attendance`),
     chat: async (code, after) => {
       const query = after === undefined ? "" : `?after=${encodeURIComponent(after)}`;
