@@ -4,6 +4,7 @@
 //! (a workspace of its own, for nightly compilers) drives any of [`TARGETS`] by name.
 
 pub mod forward;
+pub mod framing;
 pub mod mutate;
 pub mod relay;
 pub mod rtcp;
@@ -15,9 +16,10 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
+    ("framing", framing::framing),
     ("rtp", rtp::rtp),
     ("codecs", rtp::codecs),
     ("rtcp", rtcp::rtcp),

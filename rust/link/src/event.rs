@@ -1,16 +1,17 @@
 //! What a Link tells, and the values in it.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::path::Path;
 
 /// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Where to.
-    pub to: SocketAddr,
+    pub to: Path,
     /// The payload.
     pub bytes: Vec<u8>,
 }
@@ -83,18 +84,18 @@ impl fmt::Display for CloseReason {
 #[derive(Debug)]
 pub enum Event {
     /// A check from this address was valid: its datagrams are this Link's.
-    AddressValidated(SocketAddr),
+    AddressValidated(Path),
     /// This address made room for a newer one.
-    AddressForgotten(SocketAddr),
+    AddressForgotten(Path),
     /// ICE and DTLS are up and the fingerprint is right: media may flow to and from `path`.
     Connected {
         /// Where to send.
-        path: SocketAddr,
+        path: Path,
         /// `None` when the peer offered no SRTP profile: data channels only.
         keys: Option<Box<SrtpKeys>>,
     },
     /// The peer nominated another address.
-    PathChanged(SocketAddr),
+    PathChanged(Path),
     /// A channel can be used both ways.
     ChannelOpened(Arc<str>),
     /// A data message came in.

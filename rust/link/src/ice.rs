@@ -5,10 +5,11 @@
 //! credentials stay good until the peer nominates with the new ones.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use meeting_stun::{BindingRequest, IntegrityKey, Message, Role};
+
+use crate::path::Path;
 
 /// Room for an answer: success with an IPv6 address, integrity and fingerprint needs 80, an error with unknowns more.
 const ANSWER: usize = 256;
@@ -85,7 +86,7 @@ pub(crate) struct Outcome {
     /// The address is the peer's from now on.
     pub validated: bool,
     /// An address that made room.
-    pub forgotten: Option<SocketAddr>,
+    pub forgotten: Option<Path>,
     /// The sending address is another one now.
     pub moved: bool,
 }
@@ -96,9 +97,9 @@ pub(crate) struct IceLite {
     credentials: Credentials,
     previous: Option<Credentials>,
     /// The peer's addresses, least recently checked first.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Path>,
     most_addresses: usize,
-    path: Option<SocketAddr>,
+    path: Option<Path>,
     nominated: bool,
     last_check: Option<Instant>,
 }
@@ -117,7 +118,7 @@ impl IceLite {
     }
 
     /// Where to send: the nominated address, before that the one heard last.
-    pub(crate) fn path(&self) -> Option<SocketAddr> {
+    pub(crate) fn path(&self) -> Option<Path> {
         self.path
     }
 
@@ -126,18 +127,27 @@ impl IceLite {
         self.last_check
     }
 
-    pub(crate) fn knows(&self, address: SocketAddr) -> bool {
+    pub(crate) fn knows(&self, address: Path) -> bool {
         self.addresses.contains(&address)
     }
 
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn addresses(&self) -> &[Path] {
         &self.addresses
     }
 
     /// Browsers begin DTLS on the pair they like before they nominate it: answer where they speak.
-    pub(crate) fn heard_from(&mut self, address: SocketAddr) {
+    pub(crate) fn heard_from(&mut self, address: Path) {
         if !self.nominated && self.knows(address) {
             self.path = Some(address);
+        }
+    }
+
+    /// The stream of this path is gone. Until the peer checks anew there may be nowhere to send to.
+    pub(crate) fn lost(&mut self, path: Path) {
+        self.addresses.retain(|known| *known != path);
+        if self.path == Some(path) {
+            self.path = None;
+            self.nominated = false;
         }
     }
 
@@ -150,7 +160,7 @@ impl IceLite {
     pub(crate) fn handle_check(
         &mut self,
         now: Instant,
-        from: SocketAddr,
+        from: Path,
         message: Message<'_>,
     ) -> Outcome {
         let mut outcome = Outcome::default();
@@ -183,7 +193,10 @@ impl IceLite {
             );
             return outcome;
         }
-        outcome.answer = answered(check.write_success(&key, from, &mut room).ok(), &room);
+        outcome.answer = answered(
+            check.write_success(&key, from.address, &mut room).ok(),
+            &room,
+        );
         outcome.valid = true;
         self.last_check = Some(now);
         (outcome.validated, outcome.forgotten) = self.remember(from);
@@ -202,7 +215,7 @@ impl IceLite {
         outcome
     }
 
-    fn remember(&mut self, address: SocketAddr) -> (bool, Option<SocketAddr>) {
+    fn remember(&mut self, address: Path) -> (bool, Option<Path>) {
         if let Some(at) = self.addresses.iter().position(|known| *known == address) {
             self.addresses[at..].rotate_left(1);
             return (false, None);

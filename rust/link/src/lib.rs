@@ -12,7 +12,7 @@
 //! ```
 //!
 //! One peer, one component: everything is bundled (RFC 8843) and RTCP is multiplexed (RFC 5761), so there is one
-//! 5-tuple to think of.
+//! 5-tuple to think of. Datagrams may come by UDP or framed on a stream (RFC 6544): a [`Path`] says which.
 #![forbid(unsafe_code)]
 
 mod agent;
@@ -22,9 +22,11 @@ mod dcep;
 mod dtls;
 mod event;
 mod fingerprint;
+pub mod framing;
 mod ice;
 mod limits;
 mod link;
+mod path;
 mod sctp;
 mod secure;
 
@@ -35,3 +37,4 @@ pub use fingerprint::{Fingerprint, FingerprintError};
 pub use ice::{Credentials, CredentialsError};
 pub use limits::Limits;
 pub use link::Link;
+pub use path::{Path, Transport};

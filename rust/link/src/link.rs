@@ -1,7 +1,6 @@
 //! The server's side of a peer connection: ICE-lite and DTLS passive.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,6 +12,7 @@ use crate::event::{ChannelSettings, CloseReason, Event, Transmit};
 use crate::fingerprint::Fingerprint;
 use crate::ice::{Credentials, IceLite};
 use crate::limits::Limits;
+use crate::path::Path;
 use crate::secure::{Secure, SecureEvent};
 
 /// One peer connection. Media packets are not given to it: see [`Event::Connected`] and [`Link::knows`].
@@ -49,7 +49,8 @@ impl Link {
     }
 
     /// Takes a STUN or DTLS datagram (RFC 7983 first byte 0 to 3, 20 to 63). Whatever does not belong is counted and dropped.
-    pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    pub fn handle_datagram(&mut self, now: Instant, from: impl Into<Path>, bytes: &[u8]) {
+        let from = from.into();
         if self.closed {
             return;
         }
@@ -64,7 +65,7 @@ impl Link {
         self.collect();
     }
 
-    fn handle_stun(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+    fn handle_stun(&mut self, now: Instant, from: Path, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else {
             self.refused += 1;
             return;
@@ -137,17 +138,23 @@ impl Link {
     }
 
     /// Where media goes; `None` while no check has come.
-    pub fn path(&self) -> Option<SocketAddr> {
+    pub fn path(&self) -> Option<Path> {
         self.ice.path()
     }
 
     /// Whether an address is this peer's.
-    pub fn knows(&self, address: SocketAddr) -> bool {
-        self.ice.knows(address)
+    pub fn knows(&self, address: impl Into<Path>) -> bool {
+        self.ice.knows(address.into())
+    }
+
+    /// A stream has ended: nothing can come or go by this path any more. The peer will check by another one, or is given up
+    /// when its consent has run out.
+    pub fn path_lost(&mut self, path: Path) {
+        self.ice.lost(path);
     }
 
     /// The peer's addresses.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Path] {
         self.ice.addresses()
     }
 

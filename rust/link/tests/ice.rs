@@ -152,7 +152,7 @@ fn only_a_nomination_moves_a_connected_link() {
     let mut world = World::new(clear_sky());
     world.connect();
     world.inject(at(ROAMED), &check().bytes());
-    assert_eq!(world.link.path(), Some(at(CLIENT)));
+    assert_eq!(world.link.path(), Some(at(CLIENT).into()));
     world.inject(
         at(ROAMED),
         &Check {
@@ -161,7 +161,7 @@ fn only_a_nomination_moves_a_connected_link() {
         }
         .bytes(),
     );
-    assert_eq!(world.link.path(), Some(at(ROAMED)));
+    assert_eq!(world.link.path(), Some(at(ROAMED).into()));
     assert_eq!(
         world.diary[2..],
         [format!("validated {ROAMED}"), format!("path {ROAMED}")]

@@ -7,5 +7,7 @@
 pub mod bare;
 pub mod media;
 mod participant;
+mod wire;
 
 pub use participant::{Identities, Participant};
+pub use wire::Wire;

@@ -96,7 +96,7 @@ fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, Failure>>()?;
     let mut epoll = Epoll::new(everybody.len())?;
     for (token, participant) in (0..).zip(&everybody) {
-        epoll.watch(participant.socket(), token)?;
+        epoll.watch(participant.wire(), token)?;
     }
     let mut ready = Vec::new();
     while !everybody.iter().all(Participant::is_connected) {

@@ -1,11 +1,13 @@
-//! One participant: a socket, a [`Client`], and SRTP once it is connected.
+//! One participant: a wire, a [`Client`], and SRTP once it is connected.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use meeting_link::{Client, ClientEvent, Event, Identity, Remote, SrtpKeys};
 use meeting_srtp::Rejected;
+
+use crate::wire::Wire;
 
 /// Where a participant goes, and as whom.
 #[derive(Clone, Debug)]
@@ -18,9 +20,9 @@ pub struct Identities {
     pub ufrag: String,
 }
 
-/// A peer connection over a socket of its own. Nothing blocks: give it turns.
+/// A peer connection over a wire of its own. Nothing blocks: give it turns.
 pub struct Participant {
-    socket: UdpSocket,
+    wire: Wire,
     client: Client,
     keys: Option<Box<SrtpKeys>>,
     /// Data messages that came: label, content, whether binary.
@@ -32,31 +34,35 @@ pub struct Participant {
 impl Participant {
     /// Begins to connect from any port of loopback.
     pub fn new(who: Identities, seed: u64, now: Instant) -> io::Result<Self> {
-        let any = if who.remote.address.is_ipv4() {
-            "127.0.0.1:0"
-        } else {
-            "[::1]:0"
-        };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(who.remote.address)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self {
-            socket,
+        let wire = Wire::udp(who.remote.address)?;
+        Ok(Self::by(wire, who, seed, now))
+    }
+
+    /// Begins to connect by a wire.
+    pub fn by(wire: Wire, who: Identities, seed: u64, now: Instant) -> Self {
+        Self {
+            wire,
             client: Client::new(now, who.own, &who.ufrag, who.remote, seed),
             keys: None,
             messages: Vec::new(),
             closed: None,
-        })
+        }
+    }
+
+    /// Goes on by another wire, as somebody does who walks out of the Wi-Fi: the same connection, checked anew.
+    pub fn move_to(&mut self, wire: Wire, ufrag: &str, remote: &Remote, seed: u64, now: Instant) {
+        self.wire = wire;
+        self.client.restart_ice(now, ufrag, remote, seed);
+    }
+
+    /// What carries its datagrams; for waiting, too.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
     }
 
     /// Its address.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    /// Its socket, for waiting.
-    pub fn socket(&self) -> &UdpSocket {
-        &self.socket
+        self.wire.address()
     }
 
     /// The connection's machine, for data channels.
@@ -72,7 +78,7 @@ impl Participant {
     /// Does what is due and takes what has come; media packets, opened, are given to `hear`.
     pub fn turn(&mut self, now: Instant, mut hear: impl FnMut(&[u8])) {
         let mut buffer = [0; 2048];
-        while let Ok(len) = self.socket.recv(&mut buffer) {
+        while let Ok(len) = self.wire.receive(&mut buffer) {
             let bytes = &mut buffer[..len];
             match (bytes.first(), &mut self.keys) {
                 (Some(128..=191), Some(keys)) if meeting_rtp::is_rtcp(bytes) => {
@@ -97,7 +103,7 @@ impl Participant {
     pub fn flush(&mut self) {
         while let Some(bytes) = self.client.poll_transmit() {
             // A datagram may always be lost.
-            let _ = self.socket.send(&bytes);
+            let _ = self.wire.send(&bytes);
         }
         while let Some(event) = self.client.poll_event() {
             match event {
@@ -121,13 +127,13 @@ impl Participant {
             return false;
         };
         match keys.outbound.protect_rtp(buffer, header, len, index) {
-            Ok(len) => self.socket.send(&buffer[..len]).is_ok(),
+            Ok(len) => self.wire.send(&buffer[..len]).is_ok(),
             Err(_) => false,
         }
     }
 
     /// Sends any bytes.
     pub fn send_raw(&self, bytes: &[u8]) {
-        let _ = self.socket.send(bytes);
+        let _ = self.wire.send(bytes);
     }
 }

@@ -2,13 +2,15 @@
 //! is sound.
 
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meeting_engine::media::{self, Command, Configuration, Congestion, Event, Id, Statistics};
+use meeting_engine::media::{
+    self, Command, Configuration, Congestion, Event, Id, Statistics, StreamLimits, duplicate,
+};
 use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{ChannelSettings, Credentials, Fingerprint, Identity, Limits};
 use meeting_rtp::{Codec, ExtensionMap};
@@ -31,7 +33,7 @@ struct Port {
 #[pymethods]
 impl Port {
     #[new]
-    #[pyo3(signature = (*, bind, certificate, key, events, commands, early_data, message, channel_buffer, connect_seconds, consent_seconds, socket_buffer))]
+    #[pyo3(signature = (*, bind, bind_tcp, certificate, key, events, commands, early_data, message, channel_buffer, connect_seconds, consent_seconds, socket_buffer, streams, unknown_streams, stream_seconds, stream_video_queue, stream_queue))]
     #[allow(
         clippy::too_many_arguments,
         reason = "they are named on the other side"
@@ -39,6 +41,7 @@ impl Port {
     fn new(
         py: Python<'_>,
         bind: Vec<(String, u16)>,
+        bind_tcp: Vec<(String, u16)>,
         certificate: Vec<u8>,
         key: Vec<u8>,
         events: usize,
@@ -49,6 +52,11 @@ impl Port {
         connect_seconds: f64,
         consent_seconds: f64,
         socket_buffer: usize,
+        streams: usize,
+        unknown_streams: usize,
+        stream_seconds: f64,
+        stream_video_queue: usize,
+        stream_queue: usize,
     ) -> PyResult<Self> {
         let identity = Identity::new(certificate, key).map_err(value_error)?;
         let fingerprint = identity.fingerprint().to_string();
@@ -60,14 +68,18 @@ impl Port {
             consent: seconds(consent_seconds)?,
             ..Limits::default()
         };
-        let bind = bind
-            .iter()
-            .map(|(host, port)| Ok(SocketAddr::new(parsed::<IpAddr>(host)?, *port)))
-            .collect::<PyResult<_>>()?;
         let configuration = Configuration {
-            bind,
+            bind: socket_addresses(&bind)?,
+            bind_tcp: socket_addresses(&bind_tcp)?,
             identity,
             limits,
+            streams: StreamLimits {
+                connections: streams,
+                unknown: unknown_streams,
+                patience: seconds(stream_seconds)?,
+                video_queue: stream_video_queue,
+                queue: stream_queue,
+            },
             events,
             commands,
             socket_buffer,
@@ -85,11 +97,19 @@ impl Port {
     }
 
     fn addresses(&self) -> Vec<(String, u16)> {
-        self.engine
-            .addresses()
-            .iter()
-            .map(|address| (address.ip().to_string(), address.port()))
-            .collect()
+        hosts_and_ports(self.engine.addresses())
+    }
+
+    fn tcp_addresses(&self) -> Vec<(String, u16)> {
+        hosts_and_ports(self.engine.tcp_addresses())
+    }
+
+    /// Takes over a TCP connection, of which `head` has been read. The descriptor stays the caller's to close.
+    fn adopt(&self, descriptor: RawFd, head: Vec<u8>) -> PyResult<()> {
+        self.command(Command::Adopt {
+            socket: duplicate(descriptor)?,
+            head,
+        })
     }
 
     fn fingerprint(&self) -> &str {
@@ -290,6 +310,20 @@ impl Port {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Port>()
+}
+
+fn socket_addresses(pairs: &[(String, u16)]) -> PyResult<Vec<SocketAddr>> {
+    pairs
+        .iter()
+        .map(|(host, port)| Ok(SocketAddr::new(parsed::<IpAddr>(host)?, *port)))
+        .collect()
+}
+
+fn hosts_and_ports(addresses: &[SocketAddr]) -> Vec<(String, u16)> {
+    addresses
+        .iter()
+        .map(|address| (address.ip().to_string(), address.port()))
+        .collect()
 }
 
 fn value_error(error: impl std::fmt::Display) -> PyErr {

@@ -15,6 +15,7 @@ from meeting.daemon.certificates.choice import AnyCertificate
 from meeting.daemon.certificates.port80 import Port80
 from meeting.daemon.converters import HostPort, https_url
 from meeting.daemon.errors import ConfigurationError
+from meeting.daemon.first_bytes import FirstBytes, GiveAway
 from meeting.daemon.options import DaemonOptions
 from meeting.daemon.site import Limits, site
 
@@ -29,10 +30,12 @@ def listeners(
     reactor: Any,
     status: IResource | None = None,
     certificate: AnyCertificate | None = None,
+    media_streams: GiveAway | None = None,
 ) -> MultiService:
     """All ports that the options ask for; `status` is what the private one serves.
 
     `certificate`: what `certificate_for(options, reactor)` gave; it becomes a part of this service.
+    `media_streams`: takes the connections to the TLS port that carry media.
     """
     ports = MultiService()
     factory = site(resource, reactor, trusted_proxies=options.get("trustedProxy") or ())
@@ -41,7 +44,9 @@ def listeners(
         certificate.setServiceParent(ports)
         domain: HostPort = options["domainaddress"]
         _open_port_80(options, https_url(domain), certificate, reactor, ports)
-        secure = TLSMemoryBIOFactory(certificate.creator, False, factory)
+        secure: Any = TLSMemoryBIOFactory(certificate.creator, False, factory)
+        if media_streams is not None:
+            secure = FirstBytes(secure, media_streams, IReactorTime(reactor))
         Port(reactor, secure, HostPort(options["bind"], domain.port), "https").setServiceParent(ports)
     if plain is not None:
         Port(reactor, factory, plain, "http").setServiceParent(ports)
@@ -84,12 +89,17 @@ class Server(Protocol):
 
 
 def with_listeners(
-    options: DaemonOptions, server: Server, reactor: Any, certificate: AnyCertificate | None = None
+    options: DaemonOptions,
+    server: Server,
+    reactor: Any,
+    certificate: AnyCertificate | None = None,
+    media_streams: GiveAway | None = None,
 ) -> IService:
     """The daemon and its ports, for `makeService`. It starts before them and they stop before it."""
     together = MultiService()
     server.setServiceParent(together)
-    listeners(options, server.resource, reactor, server.status, certificate).setServiceParent(together)
+    ports = listeners(options, server.resource, reactor, server.status, certificate, media_streams)
+    ports.setServiceParent(together)
     return together
 
 

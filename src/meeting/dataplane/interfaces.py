@@ -126,7 +126,8 @@ class ILink(Interface):
 class IPort(Interface):
     """The sockets of one engine, with its threads."""
 
-    addresses: Sequence[tuple[str, int]] = Attribute("(host, port) as bound; empty before start().")
+    addresses: Sequence[tuple[str, int]] = Attribute("(host, UDP port) as bound; empty before start().")
+    tcp_addresses: Sequence[tuple[str, int]] = Attribute("(host, TCP port) as bound (RFC 6544); empty before start().")
     fingerprint: str = Attribute('Of the certificate, for a=fingerprint: "sha-256 AB:CD:…".')
 
     async def start() -> None:
@@ -136,6 +137,12 @@ class IPort(Interface):
         """Expect a peer that knows these ICE credentials (RFC 8445 §5.3: at least 4 and 22 characters).
 
         Raises LimitReached at PortLimits.links, ValueError for credentials ICE does not allow.
+        """
+
+    def adopt(descriptor: int, head: bytes) -> None:
+        """Take over a TCP connection accepted elsewhere, of which `head` has been read.
+
+        The descriptor is duplicated: the caller closes its own. A connection that turns out to be no peer's is closed.
         """
 
     def send_all(links: Iterable[ILink], label: str, data: bytes) -> None:
@@ -152,7 +159,7 @@ class IPortListener(Interface):
     """Who hears what happens."""
 
     def link_connected(link: ILink, path: str) -> None:
-        """ICE and DTLS are up and the fingerprint is the right one; path is such as "udp 10.0.0.8:51234"."""
+        """ICE and DTLS are up and the fingerprint is the right one; path is such as "udp 10.0.0.8:51234", or "tcp …"."""
 
     def link_path_changed(link: ILink, path: str) -> None:
         """The peer nominated another address."""

@@ -199,6 +199,7 @@ class Port:
         reactor: Any,  # IReactorFDSet and IReactorThreads: zope has no type for both
         *,
         bind: Sequence[tuple[str, int]],
+        bind_tcp: Sequence[tuple[str, int]] = (),
         certificate: Certificate,
         listener: IPortListener,
         limits: PortLimits = PortLimits(),  # noqa: B008 - it is frozen
@@ -206,6 +207,7 @@ class Port:
         self._reactor = reactor
         self._descriptors = IReactorFDSet(reactor)
         self._bind = list(bind)
+        self._bind_tcp = list(bind_tcp)
         self._certificate = certificate
         self._listener = listener
         self._limits = limits
@@ -228,6 +230,7 @@ class Port:
         self._sources: dict[int, Source] = {}
         self._started = False
         self.addresses: Sequence[tuple[str, int]] = ()
+        self.tcp_addresses: Sequence[tuple[str, int]] = ()
         self.fingerprint: str = _fingerprint(certificate)
 
     async def start(self) -> None:
@@ -237,6 +240,7 @@ class Port:
         freshness.check(_native.SOURCE_HASH)
         native = _native.Port(
             bind=self._bind,
+            bind_tcp=self._bind_tcp,
             certificate=self._certificate.certificate,
             key=self._certificate.key,
             events=self._limits.events,
@@ -247,10 +251,16 @@ class Port:
             connect_seconds=self._limits.connect_seconds,
             consent_seconds=self._limits.consent_seconds,
             socket_buffer=self._limits.socket_buffer,
+            streams=self._limits.streams,
+            unknown_streams=self._limits.unknown_streams,
+            stream_seconds=self._limits.stream_seconds,
+            stream_video_queue=self._limits.stream_video_queue,
+            stream_queue=self._limits.stream_queue,
         )
         self._native = native
         self._started = True
         self.addresses = tuple(native.addresses())
+        self.tcp_addresses = tuple(native.tcp_addresses())
         self._reader = EventReader(native.fileno(), native.take_events, self._hear)
         self._descriptors.addReader(self._reader)
 
@@ -262,6 +272,10 @@ class Port:
         self._do(lambda native: native.add_link(link.id, ufrag, password, remote_fingerprint))
         self._links[link.id] = link
         return link
+
+    def adopt(self, descriptor: int, head: bytes) -> None:
+        """See IPort."""
+        self._do(lambda native: native.adopt(descriptor, head))
 
     def send_all(self, links: Iterable[ILink], label: str, data: bytes) -> None:
         """See IPort."""

@@ -85,6 +85,16 @@ class PortLimits:
     """A Link without a valid connectivity check for this time closes (RFC 7675)."""
     socket_buffer: int = 4 * 1024 * 1024
     """Bytes asked of the kernel for SO_RCVBUF and SO_SNDBUF each; the kernel may give less."""
+    streams: int = 10_000
+    """TCP connections at one time; more are closed."""
+    unknown_streams: int = 512
+    """Of them, those that no Link has recognised yet; one more, and the oldest of them is closed."""
+    stream_seconds: float = 10.0
+    """A TCP connection that no Link recognises within this time is closed."""
+    stream_video_queue: int = 128 * 1024
+    """Bytes that wait for a peer who reads slowly before its video is held back."""
+    stream_queue: int = 512 * 1024
+    """Bytes that wait for a peer before everything to it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

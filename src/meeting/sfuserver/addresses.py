@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-__all__ = ["MediaAddress", "choose_addresses", "interface_addresses", "media_address", "told_addresses"]
+from meeting.daemon.options import HostPort
+from meeting.sfuserver.negotiation.offer_answer import Candidate
+
+__all__ = ["MediaAddress", "candidates", "choose_addresses", "interface_addresses", "media_address"]
 
 
 class MediaAddress(NamedTuple):
@@ -45,7 +48,28 @@ def choose_addresses(present: Iterable[str]) -> list[MediaAddress]:
     return [MediaAddress(str(one), str(one)) for one in sorted(chosen, key=lambda one: one.version)]
 
 
-def told_addresses(chosen: Sequence[MediaAddress], bound: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """The sockets as bound, under the addresses that clients know."""
+def candidates(
+    chosen: Sequence[MediaAddress],
+    udp: Iterable[tuple[str, int]],
+    tcp: Iterable[tuple[str, int]],
+    tls: HostPort | None = None,
+) -> list[Candidate]:
+    """The sockets as bound (`tls`: of the TLS port, where media may come too), under the addresses that clients know.
+
+    UDP before TCP; before the TLS port the port that is made for media, which gives the reactor no work at all.
+    """
     told = {address.bound: address.told for address in chosen}
-    return [(told.get(host, host), port) for host, port in bound]
+    found = [Candidate("udp", told.get(host, host), port) for host, port in udp]
+    found += [Candidate("tcp", told.get(host, host), port) for host, port in tcp]
+    if tls is not None:
+        found += [Candidate("tcp", one.told, tls.port) for one in chosen if _listens(tls.host, one.bound)]
+    return list(dict.fromkeys(found))
+
+
+def _listens(bound: str, address: str) -> bool:
+    """Whether a port bound to `bound` can be reached at an address of this machine."""
+    if bound == "::":
+        return True
+    if bound in ("", "*", "0.0.0.0"):
+        return ip_address(address).version == 4
+    return bound == address

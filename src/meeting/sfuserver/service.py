@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +17,7 @@ from twisted.web.resource import Resource
 
 from meeting.daemon.client import agent_for
 from meeting.daemon.errors import ConfigurationError
+from meeting.daemon.first_bytes import GiveAway
 from meeting.daemon.observe import Metrics, Readiness, Watched, status_resource
 from meeting.daemon.options import HostPort
 from meeting.daemon.registration import Heartbeat, Registration, new_instance
@@ -25,7 +27,7 @@ from meeting.dataplane.certificate import make_certificate
 from meeting.dataplane.errors import DataPlaneError
 from meeting.dataplane.interfaces import IPort
 from meeting.dataplane.values import PortLimits
-from meeting.sfuserver.addresses import MediaAddress, choose_addresses, interface_addresses, told_addresses
+from meeting.sfuserver.addresses import MediaAddress, candidates, choose_addresses, interface_addresses
 from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.participant import Identity
@@ -75,15 +77,19 @@ class SfuServer(MultiService):
             happenings.labels(what).inc()
 
         addresses = settings["mediaAddress"] or _own_addresses()
+        tcp_port = settings["mediaPort"] if settings["mediaTcpPort"] is None else settings["mediaTcpPort"]
+        by_tcp = settings["mediaTcpPort"] != 0
+        tls = HostPort(settings["bind"], settings["domainaddress"].port) if certificate is not None and by_tcp else None
         media = Media(
             lambda listener: (make_port or _real_port)(
                 reactor,
                 bind=[(address.bound, settings["mediaPort"]) for address in addresses],
+                bind_tcp=[(address.bound, tcp_port) for address in addresses] if by_tcp else [],
                 certificate=make_certificate(clock.seconds()),
                 listener=listener,
                 limits=PortLimits(links=settings["maxConnections"]),
             ),
-            lambda port: told_addresses(addresses, port.addresses),
+            lambda port: candidates(addresses, port.addresses, port.tcp_addresses, tls),
             chance,
             count,
         )
@@ -102,6 +108,7 @@ class SfuServer(MultiService):
 
         greeting = Greeting(instance, f"meeting {version('meeting')}", ice_servers(secret, own_media))
         self.rooms = rooms
+        self.media_streams = _adopter(media.port) if tls is not None else None
         lobby = Lobby(rooms, greeting)
         port = MediaPort(media.port, IReactorCore(reactor).stop)
         load = Load(clock, os.cpu_count() or 1, lambda: media.links / settings["maxConnections"])
@@ -209,6 +216,18 @@ class _Health(Resource):
             return b"There is /rtc, /rtc/v1 and /twirp here.\n"
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         return b"OK"
+
+
+def _adopter(port: IPort) -> GiveAway:
+    """Media that comes to the TLS port goes to the data plane, socket and all."""
+
+    def adopt(connection: socket.socket, head: bytes) -> None:
+        try:
+            port.adopt(connection.fileno(), head)
+        except (OSError, DataPlaneError) as error:
+            log.warn("a media connection was not taken: {error}", error=error)
+
+    return adopt
 
 
 def _real_port(reactor: Any, **arguments: Any) -> IPort:

@@ -44,7 +44,7 @@ class Load:
 def dump(rooms: Rooms, media: Media) -> dict[str, Any]:
     """Everything an administrator may want to look at; no token, no metadata, no text that people wrote."""
     return {
-        "addresses": [f"{host} {port}" for host, port in media.addresses],
+        "addresses": [" ".join(map(str, candidate)) for candidate in media.candidates],
         "links": media.links,
         "rooms": {
             room.name: {

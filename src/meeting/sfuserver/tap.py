@@ -22,6 +22,12 @@ class Options(DaemonOptions):
         *shared.WEB,
         Flag("mediaPort", "the UDP port of all media", str(MEDIA_PORT), shared.port),
         Flag(
+            "mediaTcpPort",
+            "the TCP port of media, for networks that let no UDP out; without: as --mediaPort; 0: no media by TCP, "
+            "nor on the port of --domainaddress",
+            convert=shared.port,
+        ),
+        Flag(
             "mediaAddress",
             "an address for media, or PUBLIC/LOCAL behind a NAT; without: all of this machine but the loopback",
             convert=media_address,
@@ -53,4 +59,5 @@ def makeService(options: Options) -> IService:
     from meeting.sfuserver.service import SfuServer
 
     certificate = certificate_for(options, reactor)
-    return with_listeners(options, SfuServer(options, reactor, certificate=certificate), reactor, certificate)
+    server = SfuServer(options, reactor, certificate=certificate)
+    return with_listeners(options, server, reactor, certificate, server.media_streams)

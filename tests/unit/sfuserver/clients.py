@@ -17,6 +17,7 @@ from livekit.protocol.rtc import (
 )
 from twisted.internet.task import Clock
 
+from meeting.sfuserver.addresses import candidates
 from meeting.sfuserver.negotiation.sdp import Description, parse
 from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.media import Media
@@ -65,7 +66,9 @@ class World:
             return ports[0]
 
         self.counted: list[str] = []
-        self.media = Media(make_port, lambda port: port.addresses, chance, self.counted.append)
+        self.media = Media(
+            make_port, lambda port: candidates([], port.addresses, port.tcp_addresses), chance, self.counted.append
+        )
         self.port = ports[0]
         self.events = FakeEvents()
         self.rooms = Rooms(self.clock, self.media, settings or RoomSettings(), chance, self.events, self.counted.append)

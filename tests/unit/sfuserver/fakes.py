@@ -137,6 +137,7 @@ class FakePort:
     def __init__(self, listener: IPortListener) -> None:
         self.listener = listener
         self.addresses: Sequence[tuple[str, int]] = [("192.0.2.1", 7882)]
+        self.tcp_addresses: Sequence[tuple[str, int]] = [("192.0.2.1", 7882)]
         self.fingerprint = "sha-256 " + ":".join(["AB"] * 32)
         self.links: list[FakeLink] = []
         self.diary: Diary = []
@@ -152,6 +153,8 @@ class FakePort:
         link = FakeLink(self.new_id(), self, ufrag, password)
         self.links.append(link)
         return link
+
+    def adopt(self, descriptor: int, head: bytes) -> None: ...
 
     def send_all(self, links: Iterable[ILink], label: str, data: bytes) -> None:
         for link in links:

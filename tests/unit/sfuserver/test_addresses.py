@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from meeting.sfuserver.addresses import MediaAddress, choose_addresses, media_address, told_addresses
+from meeting.daemon.options import HostPort
+from meeting.sfuserver.addresses import MediaAddress, candidates, choose_addresses, media_address
 
 
 def chosen(*present: str) -> list[str]:
@@ -23,10 +24,27 @@ def test_the_loopback_is_better_than_nothing() -> None:
 def test_behind_a_nat_the_public_address_is_told_and_the_local_one_bound() -> None:
     address = media_address("203.0.113.7/10.0.0.5")
     assert address == MediaAddress("203.0.113.7", "10.0.0.5")
-    assert told_addresses([address], [("10.0.0.5", 7882), ("10.0.0.6", 7882)]) == [
-        ("203.0.113.7", 7882),
-        ("10.0.0.6", 7882),
+    bound = [("10.0.0.5", 7882), ("10.0.0.6", 7882)]
+    assert candidates([address], bound, bound[:1], HostPort("0.0.0.0", 443)) == [
+        ("udp", "203.0.113.7", 7882),
+        ("udp", "10.0.0.6", 7882),
+        ("tcp", "203.0.113.7", 7882),
+        ("tcp", "203.0.113.7", 443),
     ]
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ("0.0.0.0", ["192.0.2.1"]),
+        ("::", ["192.0.2.1", "2001:db8::1"]),
+        ("2001:db8::1", ["2001:db8::1"]),
+        ("198.51.100.9", []),
+    ],
+)
+def test_the_tls_port_is_told_only_where_it_listens(bound: str, told: list[str]) -> None:
+    chosen = choose_addresses(["192.0.2.1", "2001:db8::1"])
+    assert [one.host for one in candidates(chosen, [], [], HostPort(bound, 443))] == told
 
 
 @pytest.mark.parametrize("text", ["", "host.example", "10.0.0.1/", "1.2.3.4/x"])

@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 
 from meeting.dataplane.values import Kind
 from meeting.sfuserver.negotiation.description import Remote, read
-from meeting.sfuserver.negotiation.offer_answer import Receive, Send, Transport, make_answer
+from meeting.sfuserver.negotiation.offer_answer import Candidate, Receive, Send, Transport, make_answer
 from meeting.sfuserver.negotiation.sdp import SdpError, parse
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "sdp"
 OFFERS = sorted(VECTORS.glob("*.sdp"))
-TRANSPORT = Transport(1, "ufrag", "p" * 24, "sha-256 AB", (("192.0.2.1", 7882), ("2001:db8::1", 7882)))
+CANDIDATES = (
+    Candidate("udp", "192.0.2.1", 7882),
+    Candidate("udp", "2001:db8::1", 7882),
+    Candidate("tcp", "192.0.2.1", 443),
+)
+TRANSPORT = Transport(1, "ufrag", "p" * 24, "sha-256 AB", CANDIDATES)
 
 
 def text_of(path: Path) -> str:
@@ -105,6 +110,7 @@ def test_candidates_stand_once_in_the_description_and_nothing_trickles() -> None
     assert list(answer.sections[0].values("candidate")) == [
         "1 1 udp 2130706431 192.0.2.1 7882 typ host",
         "2 1 udp 2130706175 2001:db8::1 7882 typ host",
+        "3 1 tcp 1520433919 192.0.2.1 443 typ host tcptype passive",
     ]
     assert answer.sections[0].has("end-of-candidates")
     assert not any(section.has("candidate") for section in answer.sections[1:])

@@ -1,5 +1,6 @@
 //! What the control side asks for. The nouns are those of docs/protocols/dataplane.md.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -102,6 +103,13 @@ pub enum Command {
         link: Id,
         /// The new ones.
         credentials: Credentials,
+    },
+    /// Take over a TCP connection that was accepted elsewhere.
+    Adopt {
+        /// The connection.
+        socket: OwnedFd,
+        /// What has been read of it.
+        head: Vec<u8>,
     },
     /// Say goodbye and forget.
     CloseLink {

@@ -2,6 +2,9 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
+use meeting_link::Transport;
+
+use super::streams::Streams;
 use crate::sys::{Run, Sender};
 
 /// The longest datagram we write, with what forwarding adds.
@@ -14,17 +17,22 @@ const MOST_IN_RUN: usize = 32;
 /// And 64 KiB with headers.
 const MOST_RUN_BYTES: usize = 60_000;
 
-/// One socket with what waits to be sent from it.
+/// One way out with what waits to be sent by it.
 pub(super) struct Exit {
-    pub(super) socket: UdpSocket,
-    sender: Sender,
+    way: Way,
     buffer: Vec<u8>,
     used: usize,
     waiting: Vec<Waiting>,
     /// Datagrams handed to the kernel.
     pub(super) sent: u64,
-    /// Datagrams the kernel refused: its buffer was full, the address unreachable.
+    /// Datagrams that were refused: a buffer was full, the address unreachable.
     pub(super) refused: u64,
+}
+
+enum Way {
+    Udp(UdpSocket, Box<Sender>),
+    /// All TCP connections together.
+    Tcp(Box<Streams>),
 }
 
 #[derive(Clone, Copy)]
@@ -39,16 +47,53 @@ struct Waiting {
 
 impl Exit {
     /// To be made in the thread that uses it.
-    pub(super) fn new(socket: UdpSocket) -> Self {
+    pub(super) fn udp(socket: UdpSocket) -> Self {
+        Self::new(Way::Udp(socket, Box::new(Sender::new(64))))
+    }
+
+    /// Into TCP connections.
+    pub(super) fn tcp(streams: Streams) -> Self {
+        Self::new(Way::Tcp(Box::new(streams)))
+    }
+
+    fn new(way: Way) -> Self {
         Self {
-            socket,
-            sender: Sender::new(64),
+            way,
             buffer: vec![0; BUFFER],
             used: 0,
             waiting: Vec::with_capacity(MOST_RUNS),
             sent: 0,
             refused: 0,
         }
+    }
+
+    /// What carries the datagrams.
+    pub(super) fn transport(&self) -> Transport {
+        match self.way {
+            Way::Udp(..) => Transport::Udp,
+            Way::Tcp(_) => Transport::Tcp,
+        }
+    }
+
+    /// The socket, if it is one.
+    pub(super) fn socket(&self) -> Option<&UdpSocket> {
+        match &self.way {
+            Way::Udp(socket, _) => Some(socket),
+            Way::Tcp(_) => None,
+        }
+    }
+
+    /// The connections, if they are.
+    pub(super) fn streams(&mut self) -> Option<&mut Streams> {
+        match &mut self.way {
+            Way::Udp(..) => None,
+            Way::Tcp(streams) => Some(streams),
+        }
+    }
+
+    /// Whether a peer reads so slowly that it is to get no video for now.
+    pub(super) fn is_behind(&self, to: &SocketAddr) -> bool {
+        matches!(&self.way, Way::Tcp(streams) if streams.is_behind(to))
     }
 
     /// Room for one datagram, to be followed by [`Exit::push`]; sends what waits when there is none left.
@@ -100,23 +145,37 @@ impl Exit {
 
     /// Sends everything.
     pub(super) fn flush(&mut self) {
-        if self.waiting.is_empty() {
-            return;
-        }
         let buffer = &self.buffer;
-        let runs = self.waiting.iter().map(|waiting| Run {
-            to: waiting.to,
-            bytes: &buffer[waiting.start..waiting.end],
-            segment: waiting.segment,
-        });
-        self.refused += self.sender.send_runs(&self.socket, runs) as u64;
+        match &mut self.way {
+            Way::Udp(..) if self.waiting.is_empty() => return,
+            Way::Udp(socket, sender) => {
+                let runs = self.waiting.iter().map(|waiting| Run {
+                    to: waiting.to,
+                    bytes: &buffer[waiting.start..waiting.end],
+                    segment: waiting.segment,
+                });
+                self.refused += sender.send_runs(socket, runs) as u64;
+            }
+            Way::Tcp(streams) => {
+                for waiting in &self.waiting {
+                    let bytes = &buffer[waiting.start..waiting.end];
+                    for datagram in bytes.chunks(waiting.segment.max(1)) {
+                        self.refused += u64::from(!streams.push(&waiting.to, datagram));
+                    }
+                }
+                streams.flush();
+            }
+        }
         self.waiting.clear();
         self.used = 0;
     }
 
     /// Whether the kernel cuts runs for us.
     pub(super) fn cuts(&self) -> bool {
-        self.sender.cuts()
+        match &self.way {
+            Way::Udp(_, sender) => sender.cuts(),
+            Way::Tcp(_) => true,
+        }
     }
 }
 
@@ -131,7 +190,7 @@ mod tests {
         receiver
             .set_read_timeout(Some(Duration::from_secs(5)))
             .unwrap();
-        (Exit::new(UdpSocket::bind("127.0.0.1:0").unwrap()), receiver)
+        (Exit::udp(UdpSocket::bind("127.0.0.1:0").unwrap()), receiver)
     }
 
     fn push(exit: &mut Exit, byte: u8, len: usize, to: SocketAddr) {

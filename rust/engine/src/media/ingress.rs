@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use meeting_forward::Packet;
-use meeting_link::Event as LinkEvent;
+use meeting_forward::{Kind, Packet};
+use meeting_link::{Event as LinkEvent, Path};
 use meeting_rtp::extension::Values;
 use meeting_rtp::rtcp;
 use meeting_srtp::Rejected;
@@ -14,7 +14,6 @@ use super::event::Event;
 use super::exit::Exit;
 use super::plane::{Place, Plane, Receipt};
 use super::tracks::place_of;
-use crate::sys::Receiver;
 
 /// A media packet of this batch with the place of its Source.
 struct Media<'a> {
@@ -23,18 +22,19 @@ struct Media<'a> {
 }
 
 impl Plane {
-    /// Handles one batch of a socket: first all that came in, then, Sink by Sink, what goes out, so that a frame's packets
+    /// Handles one batch of an exit: first all that came in, then, Sink by Sink, what goes out, so that a frame's packets
     /// leave together.
-    pub(super) fn batch(
+    pub(super) fn batch<'a>(
         &mut self,
         now: Instant,
         socket: usize,
-        receiver: &mut Receiver,
-        count: usize,
+        datagrams: impl Iterator<Item = (SocketAddr, &'a mut [u8])>,
     ) {
-        let mut media = Vec::with_capacity(count);
-        for (from, bytes) in receiver.datagrams(count) {
+        let transport = self.exits[socket].transport();
+        let mut media = Vec::with_capacity(datagrams.size_hint().1.unwrap_or_default());
+        for (address, bytes) in datagrams {
             self.counters.datagrams += 1;
+            let from = Path { transport, address };
             match bytes.first() {
                 Some(0..=3) => self.stun(now, socket, from, bytes),
                 Some(20..=63) => self.dtls(now, socket, from, bytes),
@@ -47,7 +47,7 @@ impl Plane {
         }
     }
 
-    fn stun(&mut self, now: Instant, socket: usize, from: SocketAddr, bytes: &[u8]) {
+    fn stun(&mut self, now: Instant, socket: usize, from: Path, bytes: &[u8]) {
         let Ok(message) = Message::parse(bytes) else {
             self.counters.malformed += 1;
             return;
@@ -63,21 +63,14 @@ impl Plane {
         }
     }
 
-    fn dtls(&mut self, now: Instant, socket: usize, from: SocketAddr, bytes: &[u8]) {
+    fn dtls(&mut self, now: Instant, socket: usize, from: Path, bytes: &[u8]) {
         match self.addresses.get(&from) {
             Some(place) => self.hand_over(now, socket, from, place.link, bytes),
             None => self.counters.unknown_address += 1,
         }
     }
 
-    fn hand_over(
-        &mut self,
-        now: Instant,
-        socket: usize,
-        from: SocketAddr,
-        at: usize,
-        bytes: &[u8],
-    ) {
+    fn hand_over(&mut self, now: Instant, socket: usize, from: Path, at: usize, bytes: &[u8]) {
         self.current = Some(at);
         let link = &mut self.links[at];
         link.packets_received += 1;
@@ -102,7 +95,7 @@ impl Plane {
                 .map_or(socket, |place| place.socket);
             link.packets_sent += 1;
             link.bytes_sent += transmit.bytes.len() as u64;
-            self.exits[socket].push_bytes(&transmit.bytes, transmit.to);
+            self.exits[socket].push_bytes(&transmit.bytes, transmit.to.address);
         }
     }
 
@@ -116,18 +109,13 @@ impl Plane {
         {
             let id = self.links[at].id;
             match event {
-                LinkEvent::AddressValidated(address) => {
-                    self.addresses.insert(address, Place { link: at, socket });
-                }
-                LinkEvent::AddressForgotten(address) => {
-                    if self
-                        .addresses
-                        .get(&address)
-                        .is_some_and(|place| place.link == at)
-                    {
-                        self.addresses.remove(&address);
+                LinkEvent::AddressValidated(path) => {
+                    self.addresses.insert(path, Place { link: at, socket });
+                    if let Some(streams) = self.exits[socket].streams() {
+                        streams.recognise(path.address);
                     }
                 }
+                LinkEvent::AddressForgotten(path) => self.forget_path(path, at),
                 LinkEvent::Connected { path, keys } => {
                     let link = &mut self.links[at];
                     if let Some(keys) = keys {
@@ -137,7 +125,7 @@ impl Plane {
                     self.set_path(at, path, socket);
                     self.events.state(Event::LinkConnected {
                         link: id,
-                        path: format!("udp {path}"),
+                        path: path.to_string(),
                     });
                     self.begin_sinks(now, at);
                 }
@@ -145,7 +133,7 @@ impl Plane {
                     self.set_path(at, path, socket);
                     self.events.state(Event::LinkPathChanged {
                         link: id,
-                        path: format!("udp {path}"),
+                        path: path.to_string(),
                     });
                 }
                 LinkEvent::ChannelOpened(label) => {
@@ -173,12 +161,12 @@ impl Plane {
         }
     }
 
-    fn set_path(&mut self, at: usize, path: SocketAddr, socket: usize) {
+    fn set_path(&mut self, at: usize, path: Path, socket: usize) {
         let socket = self
             .addresses
             .get(&path)
             .map_or(socket, |place| place.socket);
-        self.links[at].path = Some((path, socket));
+        self.links[at].path = Some((path.address, socket));
     }
 
     /// Key frames asked for before the Link was up may have come and gone: ask again.
@@ -189,12 +177,7 @@ impl Plane {
         }
     }
 
-    fn srtp<'a>(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        bytes: &'a mut [u8],
-    ) -> Option<Media<'a>> {
+    fn srtp<'a>(&mut self, now: Instant, from: Path, bytes: &'a mut [u8]) -> Option<Media<'a>> {
         let Some(place) = self.addresses.get(&from) else {
             self.counters.unknown_address += 1;
             return None;
@@ -281,6 +264,7 @@ impl Plane {
                 };
                 self.current = Some(sink.link);
                 let exit: &mut Exit = &mut self.exits[socket];
+                let behind = source.machine.kind() == Kind::Video && exit.is_behind(&to);
                 link.departure.at(wall);
                 for one in &media[i..] {
                     if one.source != place {
@@ -293,6 +277,11 @@ impl Plane {
                     else {
                         continue;
                     };
+                    if behind {
+                        // Its sequence number is used up: the peer sees a gap and asks for a key frame when it has caught up.
+                        self.counters.held_back += 1;
+                        continue;
+                    }
                     if let Ok(len) = outbound.protect_rtp(room, out.header, out.len, out.index) {
                         exit.push(len, to);
                         link.packets_sent += 1;
@@ -387,6 +376,10 @@ impl Plane {
             return;
         };
         sink.nacks_received += nack.sequences().count() as u64;
+        if self.exits[socket].is_behind(&to) {
+            // A stream loses nothing by itself: it is asked for what was held back, and would fall behind even more.
+            return;
+        }
         sink.machine.nack(nack, now);
         link.departure.at(self.clock.at(now));
         let sources = &self.sources;

@@ -11,6 +11,7 @@ mod ingress;
 mod plane;
 mod schedule;
 mod statistics;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -18,7 +19,7 @@ mod tracks;
 mod upkeep;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -28,9 +29,12 @@ use meeting_link::{Identity, Limits};
 pub use command::{Command, Congestion, Id};
 pub use event::Event;
 pub use statistics::{LinkRow, SinkRow, SourceRow, Statistics, ThreadRow};
+pub use streams::StreamLimits;
+
+pub use crate::sys::duplicate;
 
 use crate::queue::Queue;
-use crate::sys::{UdpOptions, bind_udp, set_send_buffer};
+use crate::sys::{UdpOptions, bind_udp, listen, set_send_buffer};
 
 /// As the system shows it; 15 characters at most.
 const THREAD: &str = "media";
@@ -40,10 +44,14 @@ const THREAD: &str = "media";
 pub struct Configuration {
     /// Where peers come to; port 0 lets the system choose.
     pub bind: Vec<SocketAddr>,
+    /// Where peers come to by TCP, if they may (RFC 6544).
+    pub bind_tcp: Vec<SocketAddr>,
     /// The certificate of DTLS.
     pub identity: Identity,
     /// The bounds of each Link.
     pub limits: Limits,
+    /// The bounds of TCP connections.
+    pub streams: StreamLimits,
     /// Events that may wait for the control side.
     pub events: usize,
     /// Commands that may wait for the thread.
@@ -56,6 +64,7 @@ pub struct Configuration {
 #[derive(Debug)]
 pub struct Port {
     addresses: Vec<SocketAddr>,
+    tcp_addresses: Vec<SocketAddr>,
     commands: Arc<Queue<Command>>,
     events: Arc<Queue<Event>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -88,12 +97,27 @@ impl Port {
             .iter()
             .map(|socket| socket.local_addr())
             .collect::<io::Result<_>>()?;
+        let listeners = configuration
+            .bind_tcp
+            .iter()
+            .map(|address| {
+                listen(*address).map_err(|error| {
+                    io::Error::new(error.kind(), format!("tcp {address}: {error}"))
+                })
+            })
+            .collect::<io::Result<Vec<_>>>()?;
+        let tcp_addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<_>>()?;
         let commands = Arc::new(Queue::new(configuration.commands)?);
         let events = Arc::new(Queue::new(configuration.events)?);
         let thread = thread::Thread {
             sockets,
+            listeners,
             identity: configuration.identity,
             limits: configuration.limits,
+            streams: configuration.streams,
             commands: Arc::clone(&commands),
             events: Arc::clone(&events),
         };
@@ -102,6 +126,7 @@ impl Port {
             .spawn(move || thread.run())?;
         Ok(Self {
             addresses,
+            tcp_addresses,
             commands,
             events,
             thread: Mutex::new(Some(handle)),
@@ -111,6 +136,11 @@ impl Port {
     /// As bound.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The listeners for TCP, as bound.
+    pub fn tcp_addresses(&self) -> &[SocketAddr] {
+        &self.tcp_addresses
     }
 
     /// Asks for something to be done. After [`Port::close`] nothing happens.

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use meeting_bwe::{ArrivalRecorder, ReceiverEstimate};
 use meeting_forward::{Demux, Departure, Reception, Sink, Source, SourceId};
-use meeting_link::{Credentials, Fingerprint, Identity, Limits, Link};
+use meeting_link::{Credentials, Fingerprint, Identity, Limits, Link, Path};
 use meeting_rtp::{ExtensionMap, NtpClock};
 use meeting_srtp::{Inbound, Outbound};
 use slab::Slab;
@@ -22,6 +22,7 @@ use super::event::{Event, Events};
 use super::exit::Exit;
 use super::schedule::Schedule;
 use super::statistics::Counters;
+use super::streams::Streams;
 
 /// What a sender without transport-wide feedback may send, in bit/s: enough for three layers of a camera and a screen.
 const ESTIMATE: (u64, u64) = (150_000, 8_000_000);
@@ -31,7 +32,7 @@ pub(super) struct LinkState {
     pub id: Id,
     pub machine: Link,
     pub ufrags: Vec<String>,
-    /// Where media goes, and from which socket.
+    /// Where media goes, and by which exit.
     pub path: Option<(SocketAddr, usize)>,
     pub inbound: Option<Inbound>,
     pub outbound: Option<Outbound>,
@@ -79,7 +80,7 @@ pub(super) struct SinkState {
     pub plis_received: u64,
 }
 
-/// The peer behind an address, and the socket it comes by.
+/// The peer behind an address, and the exit it comes by.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub link: usize,
@@ -98,7 +99,7 @@ pub(super) struct Plane {
     pub source_ids: HashMap<Id, usize>,
     pub sink_ids: HashMap<Id, usize>,
     pub ufrags: HashMap<String, usize>,
-    pub addresses: HashMap<SocketAddr, Place>,
+    pub addresses: HashMap<Path, Place>,
     pub schedule: Schedule,
     /// Links something happened to in this turn; visited before it ends.
     pub touched: Vec<usize>,
@@ -224,6 +225,11 @@ impl Plane {
                 }
             }
             Command::RestartIce { link, credentials } => self.restart_ice(link, credentials),
+            Command::Adopt { socket, head } => {
+                if let Some(streams) = self.streams() {
+                    streams.adopt(now, socket, head);
+                }
+            }
             Command::CloseLink { link } => self.close_link(now, link),
             Command::CloseSource { source } => match self.source_ids.get(&source) {
                 Some(at) => self.remove_source(*at),
@@ -373,20 +379,50 @@ impl Plane {
         for ufrag in &link.ufrags {
             self.ufrags.remove(ufrag);
         }
-        for address in link.machine.addresses() {
-            if self
-                .addresses
-                .get(address)
-                .is_some_and(|place| place.link == at)
-            {
-                self.addresses.remove(address);
-            }
+        for path in link.machine.addresses() {
+            self.forget_path(*path, at);
         }
         for source in link.sources {
             self.forget_source(source);
         }
         for sink in link.sinks {
             self.forget_sink(sink);
+        }
+    }
+
+    /// A path is not this Link's any more: a connection ends with that.
+    pub(super) fn forget_path(&mut self, path: Path, at: usize) {
+        if self
+            .addresses
+            .get(&path)
+            .is_some_and(|place| place.link == at)
+            && let Some(place) = self.addresses.remove(&path)
+            && let Some(streams) = self.exits[place.socket].streams()
+        {
+            streams.dismiss(path.address);
+        }
+    }
+
+    /// The TCP connections.
+    pub(super) fn streams(&mut self) -> Option<&mut Streams> {
+        self.exits.iter_mut().find_map(Exit::streams)
+    }
+
+    /// Connections that ended are no way to their Links any more. What is sent meanwhile is lost, as by UDP.
+    pub(super) fn leave_ended(&mut self) {
+        let Some(streams) = self.streams() else {
+            return;
+        };
+        for peer in streams.take_ended() {
+            let path = Path::tcp(peer);
+            let Some(place) = self.addresses.remove(&path) else {
+                continue;
+            };
+            let link = &mut self.links[place.link];
+            link.machine.path_lost(path);
+            if link.path == Some((peer, place.socket)) {
+                link.path = None;
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ pub(super) struct Counters {
     pub srtp_other: u64,
     pub ignored: u64,
     pub forwarded: u64,
+    pub held_back: u64,
     pub messages_dropped: u64,
     pub panics: u64,
 }
@@ -121,6 +122,7 @@ impl Counters {
             ("srtp_other", self.srtp_other),
             ("packets_ignored", self.ignored),
             ("packets_forwarded", self.forwarded),
+            ("packets_held_back", self.held_back),
             ("messages_dropped", self.messages_dropped),
             ("panics", self.panics),
         ]

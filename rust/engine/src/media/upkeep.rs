@@ -123,6 +123,9 @@ impl Plane {
     /// Every [`TICK`].
     pub(super) fn tick(&mut self, now: Instant) {
         self.tell_levels(now);
+        if let Some(streams) = self.streams() {
+            streams.sweep(now);
+        }
         let places: Vec<usize> = self.links.iter().map(|(at, _)| at).collect();
         for at in places {
             self.current = Some(at);
@@ -209,6 +212,11 @@ impl Plane {
             "send_refused",
             self.exits.iter().map(|exit| exit.refused).sum(),
         ));
+        if let Some(streams) = self.streams() {
+            counters.push(("streams", streams.len() as u64));
+            counters.push(("streams_refused", streams.refused));
+            counters.push(("stream_queue_full", streams.dropped));
+        }
         counters.push((
             "segmentation_offload",
             u64::from(self.exits.iter().all(|exit| exit.cuts())),

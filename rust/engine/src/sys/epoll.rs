@@ -7,7 +7,7 @@ use libc::c_int;
 
 use super::{checked, owned};
 
-/// Tells which of many descriptors can be read (level-triggered). A closed descriptor is forgotten by itself.
+/// Tells which of many descriptors are ready: level-triggered, unless asked otherwise. A closed descriptor is forgotten by itself.
 #[derive(Debug)]
 pub struct Epoll {
     fd: OwnedFd,
@@ -27,8 +27,19 @@ impl Epoll {
 
     /// Watches a descriptor for input, under this name.
     pub fn watch(&self, watched: &impl AsRawFd, token: u64) -> io::Result<()> {
+        self.add(watched, libc::EPOLLIN, token)
+    }
+
+    /// Tells once whenever input or room for output has come (edge-triggered): what is there then has to be used up, or
+    /// remembered.
+    pub fn watch_changes(&self, watched: &impl AsRawFd, token: u64) -> io::Result<()> {
+        let changes = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
+        self.add(watched, changes, token)
+    }
+
+    fn add(&self, watched: &impl AsRawFd, events: c_int, token: u64) -> io::Result<()> {
         let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
+            events: events as u32,
             u64: token,
         };
         // SAFETY: reads `event`, which outlives the call.
@@ -57,7 +68,7 @@ impl Epoll {
         .map(drop)
     }
 
-    /// Waits so many milliseconds at most, and puts the names of what is readable into `ready`.
+    /// Waits so many milliseconds at most, and puts the names of what is ready into `ready`.
     pub fn wait(&mut self, milliseconds: u64, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();
         let (events, room) = (self.events.as_mut_ptr(), self.events.len() as c_int);

@@ -13,7 +13,7 @@ mod socket;
 mod thread;
 
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::c_int;
 
@@ -21,7 +21,7 @@ pub use epoll::Epoll;
 pub use event::EventFd;
 pub use receive::Receiver;
 pub use send::{Run, Sender};
-pub use socket::{UdpOptions, bind_udp, set_send_buffer};
+pub use socket::{UdpOptions, bind_udp, listen, set_send_buffer, set_unsent_low_water};
 pub use thread::{go_first, thread_cpu_time};
 
 /// The result of a call that answers -1 when it fails.
@@ -31,6 +31,12 @@ fn checked(result: c_int) -> io::Result<c_int> {
     } else {
         Ok(result)
     }
+}
+
+/// A descriptor of our own for what another one stands for.
+pub fn duplicate(descriptor: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers; a number that is no descriptor is refused.
+    owned(unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) })
 }
 
 /// Takes over a descriptor a call has just made.

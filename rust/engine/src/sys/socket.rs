@@ -2,13 +2,16 @@
 
 use std::io;
 use std::mem::size_of;
-use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use libc::{c_int, c_void, socklen_t};
 
 use super::name::Name;
 use super::{checked, owned};
+
+/// Connections that wait to be accepted; the system has its own bound.
+const BACKLOG: c_int = 1024;
 
 /// How a UDP socket is opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,22 +24,7 @@ pub struct UdpOptions {
 
 /// A non-blocking UDP socket, for one family alone.
 pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocket> {
-    let family = if address.is_ipv4() {
-        libc::AF_INET
-    } else {
-        libc::AF_INET6
-    };
-    // SAFETY: takes no pointers.
-    let socket = owned(unsafe {
-        libc::socket(
-            family,
-            libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
-            0,
-        )
-    })?;
-    if address.is_ipv6() {
-        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
-    }
+    let socket = open(address, libc::SOCK_DGRAM)?;
     if options.shared {
         set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
@@ -46,6 +34,37 @@ pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocke
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size)
             .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, size))?;
     }
+    bind(&socket, address)?;
+    Ok(UdpSocket::from(socket))
+}
+
+/// A non-blocking TCP listener, for one family alone. What lingers of connections of a process before does not keep it from
+/// its port.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = open(address, libc::SOCK_STREAM)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    bind(&socket, address)?;
+    // SAFETY: takes no pointers.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })?;
+    Ok(TcpListener::from(socket))
+}
+
+fn open(address: SocketAddr, kind: c_int) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() {
+        libc::AF_INET
+    } else {
+        libc::AF_INET6
+    };
+    // SAFETY: takes no pointers.
+    let socket =
+        owned(unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) })?;
+    if address.is_ipv6() {
+        set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    Ok(socket)
+}
+
+fn bind(socket: &OwnedFd, address: SocketAddr) -> io::Result<()> {
     let mut name = Name::EMPTY;
     name.set(address);
     // SAFETY: reads `name.length` bytes of the name, which has them and outlives the call.
@@ -55,8 +74,8 @@ pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocke
             (&raw const name.storage).cast(),
             name.length,
         )
-    })?;
-    Ok(UdpSocket::from(socket))
+    })
+    .map(drop)
 }
 
 /// Asks for so many bytes of SO_SNDBUF, beyond the system's limit where we may.
@@ -64,6 +83,13 @@ pub fn set_send_buffer(socket: &UdpSocket, bytes: usize) -> io::Result<()> {
     let size = c_int::try_from(bytes).unwrap_or(c_int::MAX);
     set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, size)
         .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, size))
+}
+
+/// Has the kernel take bytes of a stream only while it holds less than so many that were never sent (Linux 3.12): what waits
+/// longer waits with us, where it is seen.
+pub fn set_unsent_low_water(stream: &TcpStream, bytes: usize) -> io::Result<()> {
+    let size = c_int::try_from(bytes).unwrap_or(c_int::MAX);
+    set_option(stream, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, size)
 }
 
 fn set_option(socket: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {

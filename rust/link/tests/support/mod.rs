@@ -178,7 +178,7 @@ impl World {
     pub fn collect(&mut self) {
         while let Some(transmit) = self.link.poll_transmit() {
             self.server_datagrams.push(transmit.bytes.clone());
-            if transmit.to == self.client_address {
+            if transmit.to == self.client_address.into() {
                 self.fly(Way::ToClient, at(SERVER), transmit.bytes);
             }
         }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 from meeting.dataplane.values import Kind
 from meeting.sfuserver.negotiation.codecs import (
@@ -23,9 +24,19 @@ from meeting.sfuserver.negotiation.codecs import (
 from meeting.sfuserver.negotiation.description import Remote, RemoteSection
 from meeting.sfuserver.negotiation.sdp import Block, Description, Line, Section
 
-__all__ = ["OfferedSection", "Receive", "Send", "Transport", "agreed", "make_answer", "make_offer"]
+__all__ = ["Candidate", "OfferedSection", "Receive", "Send", "Transport", "agreed", "make_answer", "make_offer"]
 
 MESSAGE_SIZE = 256 * 1024
+PASSIVE = 4
+"""The direction preference of a passive host candidate over TCP (RFC 6544 §4.2)."""
+
+
+class Candidate(NamedTuple):
+    """An address where the server waits."""
+
+    transport: Literal["udp", "tcp"]
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +47,8 @@ class Transport:
     ufrag: str
     password: str
     fingerprint: str
-    addresses: tuple[tuple[str, int], ...]
-    """(host, UDP port), the preferred one first."""
+    candidates: tuple[Candidate, ...]
+    """The preferred one first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +216,7 @@ def _assemble(transport: Transport, version: int, sections: Sequence[Section], *
         section.add("ice-pwd", transport.password)
         section.add("fingerprint", transport.fingerprint)
     for section in live[:1]:
-        _say_candidates(section, transport.addresses)
+        _say_candidates(section, transport.candidates)
     session = Block(
         [
             Line("v", "0"),
@@ -220,9 +231,17 @@ def _assemble(transport: Transport, version: int, sections: Sequence[Section], *
     return str(Description(session, list(sections)))
 
 
-def _say_candidates(section: Section, addresses: Sequence[tuple[str, int]]) -> None:
-    """Host candidates (RFC 8839 §5.1); priorities by RFC 8445 §5.1.2.1, in the order given."""
-    for number, (host, port) in enumerate(addresses):
-        priority = (126 << 24) | ((65535 - number) << 8) | 255
-        section.add("candidate", f"{number + 1} 1 udp {priority} {host} {port} typ host")
+def _say_candidates(section: Section, candidates: Sequence[Candidate]) -> None:
+    """Host candidates (RFC 8839 §5.1, RFC 6544 §4.5); priorities by RFC 8445 §5.1.2.1, in the order given.
+
+    A TCP one gets the type preference that libwebrtc gives it: below everything direct over UDP, above what is relayed.
+    """
+    for number, (transport, host, port) in enumerate(candidates):
+        if transport == "udp":
+            priority = (126 << 24) | ((65535 - number) << 8) | 255
+            words = "typ host"
+        else:
+            priority = (90 << 24) | (((PASSIVE << 13) + 8191 - number) << 8) | 255
+            words = "typ host tcptype passive"
+        section.add("candidate", f"{number + 1} 1 {transport} {priority} {host} {port} {words}")
     section.add("end-of-candidates")

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from meeting.dataplane.interfaces import ILink, IPort, IPortListener, ISource
 from meeting.dataplane.values import Kind, PortStatistics
 from meeting.sfuserver.negotiation.description import Encoding
-from meeting.sfuserver.negotiation.offer_answer import Transport
+from meeting.sfuserver.negotiation.offer_answer import Candidate, Transport
 from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.connection import Connection
 from meeting.sfuserver.room.quality import Health, healths
@@ -44,13 +44,13 @@ class Media:
     def __init__(
         self,
         make_port: Callable[[IPortListener], IPort],
-        addresses: Callable[[IPort], Sequence[tuple[str, int]]],
+        candidates: Callable[[IPort], Sequence[Candidate]],
         chance: Chance,
         count: Callable[[str], None] = lambda name: None,
     ) -> None:
-        """`addresses`: what is told to clients of a started Port; `count` counts a happening by its name."""
+        """`candidates`: what is told to clients of a started Port; `count` counts a happening by its name."""
         self.port = make_port(self)
-        self._addresses = addresses
+        self._candidates = candidates
         self._chance = chance
         self._count = count
         self._peers: dict[int, Peer] = {}
@@ -60,8 +60,13 @@ class Media:
         self._health: dict[int, Health] = {}
 
     @property
-    def addresses(self) -> tuple[tuple[str, int], ...]:
-        return tuple(self._addresses(self.port))
+    def candidates(self) -> tuple[Candidate, ...]:
+        return tuple(self._candidates(self.port))
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """(host, UDP port), as clients know them."""
+        return [(one.host, one.port) for one in self.candidates if one.transport == "udp"]
 
     @property
     def links(self) -> int:
@@ -74,7 +79,7 @@ class Media:
             ufrag=self._chance.text(8),
             password=self._chance.text(24),
             fingerprint=self.port.fingerprint,
-            addresses=self.addresses,
+            candidates=self.candidates,
         )
         link = self.port.add_link(ufrag=transport.ufrag, password=transport.password)
         self._peers[link.id] = peer

@@ -1,15 +1,17 @@
 //! A Port over loopback with participants of the load generator: what is too awkward to see from Python.
 
+mod streams;
+
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{Credentials, Identity, Limits, Remote};
 use meeting_load::media::{self, Camera};
-use meeting_load::{Identities, Participant};
+use meeting_load::{Identities, Participant, Wire};
 use meeting_rtp::{Codec, Extension, ExtensionMap};
 
-use super::{Command, Configuration, Congestion, Event, Id, Port};
+use super::{Command, Configuration, Congestion, Event, Id, Port, StreamLimits};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,8 +24,10 @@ fn identity(name: &str) -> Identity {
 fn configuration() -> Configuration {
     Configuration {
         bind: vec!["127.0.0.1:0".parse().unwrap()],
+        bind_tcp: vec!["127.0.0.1:0".parse().unwrap()],
         identity: identity("server"),
         limits: Limits::default(),
+        streams: StreamLimits::default(),
         events: 4096,
         commands: 65536,
         socket_buffer: 1 << 20,
@@ -42,8 +46,16 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::with(StreamLimits::default())
+    }
+
+    fn with(streams: StreamLimits) -> Self {
+        let configuration = Configuration {
+            streams,
+            ..configuration()
+        };
         Self {
-            port: Port::start(configuration()).unwrap(),
+            port: Port::start(configuration).unwrap(),
             events: Vec::new(),
             participants: Vec::new(),
             epoch: Instant::now(),
@@ -56,34 +68,51 @@ impl Stage {
         self.port.command(command).unwrap();
     }
 
+    /// What the description of Link `id` tells.
+    fn remote(&self, id: Id) -> Remote {
+        Remote {
+            address: self.port.addresses()[0],
+            ufrag: format!("ufrag{id}"),
+            password: format!("password+of+22+chars+{id}"),
+            fingerprint: identity("server").fingerprint(),
+        }
+    }
+
     /// A Link named `id` with its participant.
     fn join(&mut self, id: Id) -> usize {
-        let (ufrag, password) = (format!("ufrag{id}"), format!("password+of+22+chars+{id}"));
+        let wire = Wire::udp(self.port.addresses()[0]).unwrap();
+        self.join_by(id, wire)
+    }
+
+    fn join_by(&mut self, id: Id, wire: Wire) -> usize {
+        let remote = self.remote(id);
         self.command(Command::AddLink {
             link: id,
-            credentials: Credentials::new(&ufrag, &password).unwrap(),
+            credentials: Credentials::new(&remote.ufrag, &remote.password).unwrap(),
             fingerprint: Some(identity("client").fingerprint()),
         });
         let who = Identities {
-            remote: Remote {
-                address: self.port.addresses()[0],
-                ufrag,
-                password,
-                fingerprint: identity("server").fingerprint(),
-            },
+            remote,
             own: identity("client"),
             ufrag: "peer".to_owned(),
         };
-        let participant = Participant::new(who, id, Instant::now()).unwrap();
+        let participant = Participant::by(wire, who, id, Instant::now());
         self.participants.push(participant);
         self.heard.push(0);
         self.participants.len() - 1
     }
 
     fn turn(&mut self) {
+        let all: Vec<usize> = (0..self.participants.len()).collect();
+        self.turn_for(&all);
+    }
+
+    /// Only some of the participants do anything.
+    fn turn_for(&mut self, awake: &[usize]) {
         let now = Instant::now();
-        for (participant, heard) in self.participants.iter_mut().zip(&mut self.heard) {
-            participant.turn(now, |_| *heard += 1);
+        for at in awake {
+            let heard = &mut self.heard[*at];
+            self.participants[*at].turn(now, |_| *heard += 1);
         }
         self.port.take_events(&mut self.events);
         // One core may be all there is: let the media thread have it.
@@ -106,6 +135,11 @@ impl Stage {
 
     /// Sends what a camera gives in a while, from the first participant.
     fn film(&mut self, time: Duration) {
+        let all: Vec<usize> = (0..self.participants.len()).collect();
+        self.film_for(time, &all);
+    }
+
+    fn film_for(&mut self, time: Duration, awake: &[usize]) {
         let end = Instant::now() + time;
         while Instant::now() < end {
             let now = Instant::now();
@@ -114,7 +148,7 @@ impl Stage {
             camera.write_due(now, self.epoch, |buffer, packet| {
                 publisher.send_rtp(buffer, packet.header, packet.len, packet.index);
             });
-            self.turn();
+            self.turn_for(awake);
         }
     }
 
