@@ -1,4 +1,4 @@
-"""What speaks on a TLS port, told by its first bytes: TLS, media framed for ICE over TCP (RFC 6544), or HTTP by mistake.
+"""What speaks on a TLS port, told by its first bytes: TLS, media for ICE over TCP (RFC 6544), or HTTP by mistake.
 
 Many networks let nothing out but port 443. Media that comes there is given away with its socket: the data plane reads
 and writes it from then on, and nothing of it passes through the reactor.
@@ -119,7 +119,7 @@ class _Undecided(Protocol):
         taken, self._taken = self._taken, None
         if taken is not None:
             with taken:
-                # An aborted connection is set to end with a reset; that setting is the connection's, not the descriptor's.
+                # An aborted connection is set to end with a reset: a setting of the connection, not of the descriptor.
                 taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
                 self._port.give_away(taken, self._head)
 

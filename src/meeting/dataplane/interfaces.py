@@ -159,7 +159,7 @@ class IPortListener(Interface):
     """Who hears what happens."""
 
     def link_connected(link: ILink, path: str) -> None:
-        """ICE and DTLS are up and the fingerprint is the right one; path is such as "udp 10.0.0.8:51234", or "tcp …"."""
+        """ICE and DTLS are up and the fingerprint is the right one; path: "udp 10.0.0.8:51234", or "tcp …"."""
 
     def link_path_changed(link: ILink, path: str) -> None:
         """The peer nominated another address."""

@@ -38,7 +38,7 @@ class Options(DaemonOptions):
         ),
         Flag("emptyTimeout", "after which time a room that nobody entered ends", "5m", shared.seconds),
         Flag("departureTimeout", "after which time a room that everybody left ends", "20s", shared.seconds),
-        Flag("awayTimeout", "how long a participant whose connection broke is waited for", "15s", shared.seconds),
+        Flag("awayTimeout", "how long a participant whose connection broke is waited for", "30s", shared.seconds),
     )
 
     def check(self) -> None:

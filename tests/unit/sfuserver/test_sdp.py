@@ -110,7 +110,7 @@ def test_candidates_stand_once_in_the_description_and_nothing_trickles() -> None
     assert list(answer.sections[0].values("candidate")) == [
         "1 1 udp 2130706431 192.0.2.1 7882 typ host",
         "2 1 udp 2130706175 2001:db8::1 7882 typ host",
-        "3 1 tcp 1520433919 192.0.2.1 443 typ host tcptype passive",
+        "3 1 tcp 1520434687 192.0.2.1 443 typ host tcptype passive",
     ]
     assert answer.sections[0].has("end-of-candidates")
     assert not any(section.has("candidate") for section in answer.sections[1:])

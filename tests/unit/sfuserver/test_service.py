@@ -28,7 +28,7 @@ def test_the_options_have_sane_defaults() -> None:
     assert options["mediaPort"] == 7882
     assert options["mediaAddress"] == []
     assert options["apiserver"] == "https://hub.example"
-    assert (options["emptyTimeout"], options["departureTimeout"], options["awayTimeout"]) == (300, 20, 15)
+    assert (options["emptyTimeout"], options["departureTimeout"], options["awayTimeout"]) == (300, 20, 30)
 
 
 @pytest.mark.parametrize(

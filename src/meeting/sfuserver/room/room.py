@@ -44,7 +44,7 @@ class RoomSettings:
     """A room that nobody entered ends."""
     departure_timeout: float = 20.0
     """A room that everybody left ends."""
-    away_timeout: float = 15.0
+    away_timeout: float = 30.0
     """A participant without a socket is gone."""
     speaker_interval: float = 0.4
     quality_interval: float = 1.0
