@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from meeting.apiserver.accounts import rules
 from meeting.apiserver.accounts.tables import person
@@ -59,21 +59,30 @@ class Caller:
 
 NOBODY = Caller()
 
+#: The columns that make a person.
+PERSON = tuple(
+    person.c[name] for name in ("id", "email", "name", "zone", "language", "administrator", "handle", "picture")
+)
+_BY_ID = select(*PERSON).where(person.c.id == bindparam("id"))
+_BY_IDS = select(*PERSON).where(person.c.id.in_(bindparam("ids", expanding=True)))
+_BY_EMAIL = select(*PERSON).where(person.c.email == bindparam("email"))
+_BY_EMAILS = select(*PERSON).where(person.c.email.in_(bindparam("emails", expanding=True)))
 
-def person_of(row: Row[Any]) -> Person:
+
+def person_of(row: Any) -> Person:
     """The person of a row of `person`."""
     return Person(row.id, row.email, row.name, row.zone, row.language, row.administrator, row.handle, row.picture)
 
 
 def by_id(transaction: Connection, person_id: str) -> Person | None:
     """The person with this id, if there is one."""
-    row = transaction.execute(select(person).where(person.c.id == person_id)).first()
+    row = transaction.execute(_BY_ID, {"id": person_id}).first()
     return None if row is None else person_of(row)
 
 
 def by_email(transaction: Connection, email: str) -> Person | None:
     """The person with this address, if there is one."""
-    row = transaction.execute(select(person).where(person.c.email == email)).first()
+    row = transaction.execute(_BY_EMAIL, {"email": email}).first()
     return None if row is None else person_of(row)
 
 
@@ -81,14 +90,14 @@ def people_by_id(transaction: Connection, ids: set[str]) -> dict[str, Person]:
     """The people with these ids, by id; in one query."""
     if not ids:
         return {}
-    return {row.id: person_of(row) for row in transaction.execute(select(person).where(person.c.id.in_(ids)))}
+    return {row.id: person_of(row) for row in transaction.execute(_BY_IDS, {"ids": list(ids)})}
 
 
 def people_by_email(transaction: Connection, emails: Collection[str]) -> dict[str, Person]:
     """The people with these addresses, by address; in one query."""
     if not emails:
         return {}
-    return {row.email: person_of(row) for row in transaction.execute(select(person).where(person.c.email.in_(emails)))}
+    return {row.email: person_of(row) for row in transaction.execute(_BY_EMAILS, {"emails": list(emails)})}
 
 
 def appoint(transaction: Connection, administrators: frozenset[str]) -> None:
@@ -104,18 +113,21 @@ def person_for(
 
     `administrators`: the addresses of those who are made administrators by coming in.
     """
-    insert_if_absent(
-        transaction,
-        person,
-        id=fresh_id,
-        email=email,
-        name=name or rules.first_name(email),
-        zone="UTC",
-        language="en",
-        created_at=now,
-    )
-    if email in administrators:
-        appoint(transaction, frozenset({email}))
     someone = by_email(transaction, email)
+    if someone is None:
+        insert_if_absent(
+            transaction,
+            person,
+            id=fresh_id,
+            email=email,
+            name=name or rules.first_name(email),
+            zone="UTC",
+            language="en",
+            created_at=now,
+        )
+    if someone is None or (email in administrators and not someone.administrator):
+        if email in administrators:
+            appoint(transaction, frozenset({email}))
+        someone = by_email(transaction, email)
     assert someone is not None
     return someone

@@ -5,11 +5,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts import rules
-from meeting.apiserver.accounts.people import NOBODY, Caller, Guest, Person, person_of
+from meeting.apiserver.accounts.people import NOBODY, PERSON, Caller, Guest, Person, person_of
 from meeting.apiserver.accounts.rules import Device
 from meeting.apiserver.accounts.tables import guest, person, session
 from meeting.apiserver.database import Database, insert_new
@@ -51,7 +51,7 @@ class Sessions:
 
         Raises Blocked.
         """
-        if transaction.execute(select(person.c.blocked_at).where(person.c.id == who.id)).scalar() is not None:
+        if transaction.execute(_BLOCKED, {"id": who.id}).scalar() is not None:
             raise Blocked()
         self._open(transaction, cookie, now, device, person_id=who.id)
 
@@ -125,24 +125,29 @@ def end_all(transaction: Connection, person_id: str) -> None:
     transaction.execute(delete(session).where(session.c.person_id == person_id))
 
 
-def _find(transaction: Connection, digest: bytes, now: datetime) -> tuple[Caller, datetime]:
-    query = (
-        select(
-            session.c.id.label("session_id"),
-            session.c.renewed_at,
-            person,
-            guest.c.id.label("guest_id"),
-            guest.c.meeting_id.label("guest_meeting_id"),
-            guest.c.name.label("guest_name"),
-        )
-        .select_from(
-            session.outerjoin(person, person.c.id == session.c.person_id).outerjoin(
-                guest, guest.c.id == session.c.guest_id
-            )
-        )
-        .where(session.c.cookie_hash == digest, session.c.expires_at > now, person.c.blocked_at.is_(None))
+_BLOCKED = select(person.c.blocked_at).where(person.c.id == bindparam("id"))
+_CALLER = (
+    select(
+        session.c.id.label("session_id"),
+        session.c.renewed_at,
+        *PERSON,
+        guest.c.id.label("guest_id"),
+        guest.c.meeting_id.label("guest_meeting_id"),
+        guest.c.name.label("guest_name"),
     )
-    row = transaction.execute(query).first()
+    .select_from(
+        session.outerjoin(person, person.c.id == session.c.person_id).outerjoin(guest, guest.c.id == session.c.guest_id)
+    )
+    .where(
+        session.c.cookie_hash == bindparam("cookie_hash"),
+        session.c.expires_at > bindparam("now"),
+        person.c.blocked_at.is_(None),
+    )
+)
+
+
+def _find(transaction: Connection, digest: bytes, now: datetime) -> tuple[Caller, datetime]:
+    row = transaction.execute(_CALLER, {"cookie_hash": digest, "now": now}).first()
     if row is None:
         return NOBODY, now
     if row.id is not None:

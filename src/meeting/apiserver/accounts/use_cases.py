@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, case, delete, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts import rules
@@ -156,11 +156,8 @@ class Accounts:
             if wait:
                 return wait
             # The try is counted before it is judged: of many at once, each uses one up.
-            took = update(sign_in_code).where(
-                sign_in_code.c.email == email, sign_in_code.c.expires_at > now, sign_in_code.c.tries_left > 0
-            )
-            counted = transaction.execute(took.values(tries_left=sign_in_code.c.tries_left - 1)).rowcount
-            row = transaction.execute(select(sign_in_code).where(sign_in_code.c.email == email)).first()
+            counted = transaction.execute(_TAKE_A_TRY, {"whose": email, "now": now}).rowcount
+            row = transaction.execute(_CODE_OF, {"email": email}).first()
             if not counted:
                 if row is not None and row.expires_at > now:
                     return float((row.expires_at - now).total_seconds())
@@ -168,7 +165,7 @@ class Accounts:
             assert row is not None
             if not hmac.compare_digest(row.code_hash, given) or not rules.may_sign_in(email, self._allowed_domains()):
                 return int(row.tries_left)
-            transaction.execute(delete(sign_in_code).where(sign_in_code.c.email == email))
+            transaction.execute(_FORGET_CODE, {"email": email})
             someone = person_for(transaction, email, fresh_person, now, self._administrators)
             self._sessions.open_for_person(transaction, someone, now, device, cookie)
             return someone
@@ -201,19 +198,34 @@ class Accounts:
         return hmac.digest(self._key, text.encode(), "sha256")
 
 
+_TAKE_A_TRY = (
+    update(sign_in_code)
+    .where(
+        sign_in_code.c.email == bindparam("whose"),
+        sign_in_code.c.expires_at > bindparam("now"),
+        sign_in_code.c.tries_left > 0,
+    )
+    .values(tries_left=sign_in_code.c.tries_left - 1)
+)
+_CODE_OF = select(sign_in_code).where(sign_in_code.c.email == bindparam("email"))
+_FORGET_CODE = delete(sign_in_code).where(sign_in_code.c.email == bindparam("email"))
+
+# An old span is replaced by a new one; a running one's end stays as it is.
+_IS_OLD = rate.c.until <= bindparam("now")
+_COUNTED = {
+    "count": case((_IS_OLD, bindparam("amount", type_=rate.c.count.type)), else_=rate.c.count + bindparam("amount")),
+    "until": case((_IS_OLD, bindparam("span_end", type_=rate.c.until.type)), else_=rate.c.until),
+}
+_COUNT_OF = select(rate.c.count, rate.c.until).where(rate.c.bucket == bindparam("bucket"))
+
+
 def count(transaction: Connection, limit: rules.Limit, whom: str, now: datetime, amount: int = 1) -> float:
     """Count `amount` more of `limit` for `whom`; returns 0, or the seconds until it is allowed again."""
     bucket = sha256(f"{limit.what}\0{whom}".encode()).digest()
-    # An old span is replaced by a new one; the update leaves a running one's end as it is.
-    transaction.execute(delete(rate).where(rate.c.bucket == bucket, rate.c.until <= now))
-    upsert(
-        transaction,
-        rate,
-        {"bucket": bucket, "count": amount, "until": now + limit.span},
-        {"count": rate.c.count + amount},
-    )
-    row = transaction.execute(select(rate.c.count, rate.c.until).where(rate.c.bucket == bucket)).one()
-    return max(1.0, (row.until - now).total_seconds()) if row._mapping["count"] > limit.count else 0.0
+    fresh = {"bucket": bucket, "count": amount, "until": now + limit.span}
+    upsert(transaction, rate, fresh, _COUNTED, now=now, amount=amount, span_end=now + limit.span)
+    counted, until = transaction.execute(_COUNT_OF, {"bucket": bucket}).one()
+    return max(1.0, (until - now).total_seconds()) if counted > limit.count else 0.0
 
 
 def _refuse(wait: float, why: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from meeting.apiserver.allocation.rules import Check, Server, Servers
 from meeting.apiserver.allocation.tables import allocation, reservation, server, server_check
@@ -33,9 +33,18 @@ class Seen:
     checks: Mapping[str, Check]
 
 
-def look(transaction: Connection, meeting_id: str, begin_at: datetime | None, end_at: datetime | None) -> Seen:
-    """All of it at once."""
+def look(
+    transaction: Connection,
+    meeting_id: str,
+    begin_at: datetime | None,
+    end_at: datetime | None,
+    *,
+    asked: bool = True,
+) -> Seen:
+    """All of it at once. `asked`: there is an allocateserver, whose promises and servers are looked at."""
     version, servers = current(transaction, meeting_id)
+    if not asked:
+        return Seen(version, servers, None, all_servers(transaction), {})
     same = (reservation.c.begin_at == begin_at, reservation.c.end_at == end_at)  # None: IS NULL
     held = select(reservation).where(reservation.c.meeting_id == meeting_id, reservation.c.state == HELD, *same)
     row = transaction.execute(held).first()
@@ -56,9 +65,14 @@ def keep_check(transaction: Connection, address: str, check: Check) -> None:
     upsert(transaction, server_check, {"address": address, **values}, values)
 
 
+_ALLOCATION_OF = select(allocation.c.version, allocation.c.sfu, allocation.c.turn).where(
+    allocation.c.meeting_id == bindparam("meeting_id")
+)
+
+
 def current(transaction: Connection, meeting_id: str) -> tuple[int, Servers | None]:
     """The version of a meeting's allocation, and where its room is."""
-    row = transaction.execute(select(allocation).where(allocation.c.meeting_id == meeting_id)).first()
+    row = transaction.execute(_ALLOCATION_OF, {"meeting_id": meeting_id}).first()
     return (0, None) if row is None else (row.version, Servers(row.sfu, row.turn))
 
 
@@ -76,12 +90,18 @@ def assign(transaction: Connection, meeting_id: str, version: int, chosen: Serve
     return servers or chosen
 
 
+_SERVERS = select(
+    *(server.c[name] for name in ("kind", "address", "url", "instance", "state", "load", "started_at", "beat_at")),
+    server.c.drained,
+)
+
+
 def all_servers(transaction: Connection) -> dict[tuple[str, str], Server]:
     """All that registered."""
-    return {(row.kind, row.address): server_of(row) for row in transaction.execute(select(server))}
+    return {(row.kind, row.address): server_of(row) for row in transaction.execute(_SERVERS)}
 
 
-def server_of(row: Row[Any]) -> Server:
+def server_of(row: Any) -> Server:
     """A row of `server`."""
     return Server(
         row.kind,

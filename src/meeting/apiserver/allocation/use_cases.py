@@ -49,6 +49,16 @@ class Endpoint:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What serves a meeting: the sfuserver, and the turnserver's address (or an empty text)."""
+
+    sfu: Endpoint
+    turn: str
+    is_new: bool = False
+    """Nobody was told so before."""
+
+
+@dataclass(frozen=True)
 class Beat:
     """A heartbeat, checked."""
 
@@ -126,8 +136,8 @@ class Allocation:
         *,
         running: bool = False,
         tell: bool = False,
-    ) -> tuple[Endpoint, str]:
-        """The sfuserver and the turnserver's address (or an empty text) for someone who joins now.
+    ) -> Given:
+        """The servers for someone who joins now.
 
         `running`: people are in the room, so the others go where it is. `tell`: the refusal says why.
         Raises PleaseWait.
@@ -145,11 +155,46 @@ class Allocation:
             if tell:
                 raise wait.told() from wait
             raise
-        if chosen != seen.servers:
-            self.log.info("meeting {meeting} is served by {sfu}", meeting=meeting_id, sfu=chosen.sfu)
+        is_new = chosen != seen.servers
+        if is_new:
             chosen = await self._database.run(queries.assign, meeting_id, seen.version, chosen, now)
+        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn, is_new)
+
+    def at_hand(
+        self,
+        transaction: Connection,
+        meeting_id: str,
+        begin_at: datetime | None,
+        end_at: datetime | None,
+        *,
+        running: bool,
+        now: datetime,
+    ) -> Given | None:
+        """What `for_join` would give, in the transaction of whoever joins, where nobody outside has to be asked.
+
+        None: it takes `for_join`. Tell `settled` when the transaction is over.
+        """
+        seen = queries.look(transaction, meeting_id, begin_at, end_at, asked=self._allocator is not None)
+        if self._allocator is None:
+            try:
+                chosen = self._own_choice(seen, now)
+            except NotServed:
+                return None
+        else:
+            here = seen.servers if running or begin_at is None else seen.promised
+            if here is None or self._judged(seen.known, seen.checks, here.sfu, now) != (True, None):
+                return None
+            chosen = here
+        is_new = chosen != seen.servers
+        if is_new:
+            chosen = queries.assign(transaction, meeting_id, seen.version, chosen, now)
+        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn, is_new)
+
+    def settled(self, meeting_id: str, given: Given) -> None:
+        """Somebody was given these servers."""
+        if given.is_new:
+            self.log.info("meeting {meeting} is served by {sfu}", meeting=meeting_id, sfu=given.sfu.address)
         self.troubles.pop(meeting_id, None)
-        return self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn
 
     async def current(self, meeting_id: str) -> Endpoint | None:
         """The sfuserver that serves a meeting, if it has one."""
@@ -216,16 +261,28 @@ class Allocation:
 
     async def _unfit(self, known: Known, checks: Mapping[str, Check], address: str, now: datetime) -> NotServed | None:
         """Why an sfuserver must not be given to anybody: it is not there, cannot be reached or has another secret."""
+        is_known, why = self._judged(known, checks, address, now)
+        if is_known:
+            return why
+        check = await self._look_at(known["sfu", address])
+        return NotServed(check.outcome, check.trouble) if check.outcome else None
+
+    def _judged(
+        self, known: Known, checks: Mapping[str, Check], address: str, now: datetime
+    ) -> tuple[bool, NotServed | None]:
+        """Whether it is known if an sfuserver is fit, and why it is not."""
         found = known.get(("sfu", address))
         absent = rules.absence(address, found, now)
         if absent is not None or found is None:
-            return absent
+            return True, absent
         check = checks.get(address)
-        if not found.is_alive(now, self.interval) and check is not None and not check.outcome:
-            return None  # it was well and may be starting again: those who come back wait for it
-        if check is None or not check.holds(found.instance, now):
-            check = await self._look_at(found)
-        return NotServed(check.outcome, check.trouble) if check.outcome else None
+        if check is None:
+            return False, None
+        if not found.is_alive(now, self.interval) and not check.outcome:
+            return True, None  # it was well and may be starting again: those who come back wait for it
+        if not check.holds(found.instance, now):
+            return False, None
+        return True, NotServed(check.outcome, check.trouble) if check.outcome else None
 
     async def _look_at(self, found: Server) -> Check:
         """Ask the server. Those who join at once wait for one answer."""

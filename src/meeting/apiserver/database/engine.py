@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pymysql.connections import Connection as MysqlConnection
+from pymysql.constants import SERVER_STATUS
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.exc import DisconnectionError
@@ -16,6 +18,8 @@ from meeting.daemon.converters import HostPort
 
 #: Where a pooled connection's node is written down.
 _NODE = "node"
+#: The execution option of transactions that only read.
+_READS = "meeting_reads"
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ def make_engine(
     url: URL, connections: int, access: Access = _DEFAULTS, seconds: Callable[[], float] = lambda: 0.0
 ) -> Engine:
     """The engine for `url`; connects to nothing yet. `seconds`: what time it is, for nodes that rest."""
+    # Every transaction ends by itself, so that a connection which is put back needs no further ROLLBACK.
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_reset_on_return": None}
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(
-            url, pool_size=connections, max_overflow=0, connect_args={"timeout": 5, "check_same_thread": False}
-        )
+        engine = create_engine(url, **pool, connect_args={"timeout": 5, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -59,23 +63,41 @@ def make_engine(
         "connect_timeout": access.connect_timeout,
         "read_timeout": access.read_timeout,
         "write_timeout": access.read_timeout,
+        "autocommit": True,
+        "init_command": "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     }
     if access.ca is not None:
         arguments |= {"ssl_ca": str(access.ca), "ssl_verify_cert": True, "ssl_verify_identity": True}
     # No ping before each transaction: one whose connection turns out to be dead is done again as a whole, on a new one.
-    engine = create_engine(
-        url,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=30,
-        pool_recycle=1800,
-        isolation_level="READ COMMITTED",
-        connect_args=arguments,
-    )
+    engine = create_engine(url, **pool, pool_timeout=30, pool_recycle=1800, connect_args=arguments)
     addresses = access.nodes or (HostPort(url.host or "127.0.0.1", url.port or 3306),)
     _choose_nodes(engine, Nodes(addresses, seconds))
     event.listen(engine, "connect", _see_what_others_wrote)
+    event.listen(engine, "begin", _begin_mysql)
     return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same connections, for transactions that only read."""
+    return engine.execution_options(**{_READS: True})
+
+
+class _Mysql(MysqlConnection):
+    """A connection that ends only what was begun.
+
+    What is only read is read statement by statement: with READ COMMITTED each sees what is committed by then in any
+    case, and neither BEGIN nor COMMIT is a round trip more.
+    """
+
+    server_status: int
+
+    def commit(self) -> None:
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            super().commit()
+
+    def rollback(self) -> None:
+        if self.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+            super().rollback()
 
 
 def _choose_nodes(engine: Engine, nodes: Nodes) -> None:
@@ -83,7 +105,7 @@ def _choose_nodes(engine: Engine, nodes: Nodes) -> None:
         last: BaseException | None = None
         for node in nodes.order():
             try:
-                connection = dialect.connect(*arguments, **{**options, "host": node.host, "port": node.port})
+                connection = _Mysql(*arguments, **{**options, "host": node.host, "port": node.port})
             except dialect.loaded_dbapi.OperationalError as error:
                 if not ends_connection(error):
                     raise  # it is there, and does not want us
@@ -132,6 +154,18 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: one that reads first and then finds another has written would have to start over.
-    reads = connection.get_execution_options().get("meeting_reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+    if _only_reads(connection):
+        # It waits for nobody, so it cannot fail: SQLAlchemy need not look on.
+        connection.connection.cursor().execute("BEGIN")
+    else:
+        # A writer takes its lock at once: one that reads first and then finds another has written would start over.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_mysql(connection: Connection) -> None:
+    if not _only_reads(connection):
+        connection.exec_driver_sql("BEGIN")
+
+
+def _only_reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READS, False))

@@ -9,6 +9,7 @@ SQLite is the embedded default (WAL, every commit fsynced); MySQL and all that s
 """
 
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from meeting.apiserver.database.engine import Access, make_engine
+from meeting.apiserver.database.engine import Access, make_engine, reading
 from meeting.apiserver.database.errors import Stale, Unavailable, is_transient, mysql_code
 from meeting.daemon.errors import ConfigurationError, PleaseWait
 from meeting.daemon.observe import Metrics
@@ -85,6 +86,12 @@ class Database(Service):
         self._waiting = waiting
         self._threads: Threads = threads or ThreadPool(0, connections, "database")
         self._engine: Engine | None = None
+        self._reading: Engine | None = None
+        # SQLite has one writer at a time. Those who wait do it here, first come first served; its own waiting is
+        # asking again after ever longer pauses, which starves who is unlucky and holds a thread.
+        self._one_writer = url.get_backend_name() == "sqlite"
+        self._is_writing = False
+        self._writers: deque[Callable[[], None]] = deque()
         self._opening: Deferred[None] | None = None
         self._at_work = 0
         self._idle: list[Deferred[None]] = []
@@ -101,6 +108,7 @@ class Database(Service):
     def startService(self) -> None:
         super().startService()
         self._engine = make_engine(self._url, self._connections, self._access, self._reactor.seconds)
+        self._reading = reading(self._engine)
         self._threads.start()
         self._opening = Deferred.fromCoroutine(self._open())
         self._opening.addErrback(lambda failure: None if not self.running else self.log.failure("database", failure))
@@ -198,13 +206,14 @@ class Database(Service):
         """The same for a function that only reads; on SQLite it does not wait for a writer."""
         self._check_ready()
         return await self.retry(
-            lambda: self._transaction(True, lambda transaction: function(transaction, *args, **kwargs))
+            lambda: self._transaction(self._reading, lambda transaction: function(transaction, *args, **kwargs))
         )
 
     async def transact(self, function: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`run`, before the schema is there: for what brings it there."""
         return await self.retry(
-            lambda: self._transaction(False, lambda transaction: function(transaction, *args, **kwargs))
+            lambda: self._transaction(self._engine, lambda transaction: function(transaction, *args, **kwargs)),
+            writes=True,
         )
 
     def _check_ready(self) -> None:
@@ -212,16 +221,16 @@ class Database(Service):
             self.log.debug("not ready: {reason}", reason=self.trouble)
             raise Unavailable(1, "The database cannot be used yet.")
 
-    async def retry(self, work: Callable[[], T]) -> T:
+    async def retry(self, work: Callable[[], T], *, writes: bool = False) -> T:
         """`work()` in a thread, again while it fails for a passing reason.
 
-        For what is no plain transaction (migrations).
+        For what is no plain transaction (migrations). `writes`: it is one transaction that writes.
         """
         delay = 0.02
         begun = self._reactor.seconds()
         while True:
             try:
-                result = await self.in_thread(work)
+                result = await self.in_thread(work, alone=writes and self._one_writer)
                 self._seconds.observe(self._reactor.seconds() - begun)
                 return result
             except (DBAPIError, Stale) as error:
@@ -237,12 +246,10 @@ class Database(Service):
             delay = min(delay * 2, 1.0)
             self._retries.inc()
 
-    def _transaction(self, reads: bool, function: Callable[[Connection], T]) -> T:
-        with self.engine.connect() as connection:
-            if reads:
-                connection = connection.execution_options(meeting_reads=True)
-            with connection.begin():
-                return function(connection)
+    def _transaction(self, engine: Engine | None, function: Callable[[Connection], T]) -> T:
+        assert engine is not None, "the database has not been started"
+        with engine.connect() as connection, connection.begin():
+            return function(connection)
 
     @property
     def engine(self) -> Engine:
@@ -260,19 +267,27 @@ class Database(Service):
         finally:
             engine.dispose()
 
-    def in_thread(self, work: Callable[[], T]) -> Deferred[T]:
-        """`work()` in one of the threads. Cancelled, the caller is let go and the thread ends its work unheard."""
+    def in_thread(self, work: Callable[[], T], *, alone: bool = False) -> Deferred[T]:
+        """`work()` in one of the threads; `alone`: after all others that want to be alone.
+
+        Cancelled, the caller is let go and the thread ends its work unheard.
+        """
         answer: Deferred[T] = Deferred()
         if self._at_work >= self._waiting:
             answer.errback(Failure(Unavailable(2, "Too many requests are waiting for the database.")))
             return answer
         self._at_work += 1
 
+        def begin() -> None:
+            self._threads.callInThreadWithCallback(done, work)
+
         def done(success: bool, result: Any) -> None:
             self._reactor.callFromThread(finish, success, result)
 
         def finish(success: bool, result: Any) -> None:
             self._at_work -= 1
+            if alone:
+                self._next_writer()
             if not answer.called:
                 if success:
                     answer.callback(result)
@@ -283,5 +298,15 @@ class Database(Service):
                 for idle in waiting:
                     idle.callback(None)
 
-        self._threads.callInThreadWithCallback(done, work)
+        if alone and self._is_writing:
+            self._writers.append(begin)
+        else:
+            self._is_writing |= alone
+            begin()
         return answer
+
+    def _next_writer(self) -> None:
+        if self._writers:
+            self._writers.popleft()()
+        else:
+            self._is_writing = False

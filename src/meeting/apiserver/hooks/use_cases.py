@@ -73,9 +73,7 @@ class Hooks:
         `data` gives what to tell, one for each time the event has happened; it is asked only if somebody wants to know.
         The sender finds it within a second.
         """
-        wanting = [
-            row.id for row in transaction.execute(select(webhook).where(webhook.c.enabled)) if event in row.events
-        ]
+        wanting = [row.id for row in transaction.execute(_ENABLED) if event in row.events]
         if not wanting:
             return
         queued = (
@@ -201,6 +199,9 @@ class Hooks:
     def secret(self, id: str, generation: int) -> bytes:
         """The secret by which a webhook's deliveries are signed."""
         return hmac.digest(self._key, f"{id}:{generation}".encode(), "sha256")
+
+
+_ENABLED = select(webhook.c.id, webhook.c.events).where(webhook.c.enabled)
 
 
 def _row(webhook_id: str, event: Event, data: Mapping[str, Any], now: datetime) -> dict[str, Any]:

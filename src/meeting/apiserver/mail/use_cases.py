@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.mail import rules, words
@@ -186,6 +186,13 @@ class Mail:
         await self._database.run(_sweep, before)
 
 
+_DELIVERIES = (
+    select(mail.c.about, mail.c.recipient, mail.c.state, mail.c.last_error)
+    .where(mail.c.about.in_(bindparam("about", expanding=True)))
+    .order_by(mail.c.created_at, mail.c.id)
+)
+
+
 def deliveries(transaction: Connection, about: Collection[str]) -> dict[tuple[str, str], Delivery]:
     """How it goes with the last mail about each of these to each recipient: (about, recipient) → delivery.
 
@@ -193,10 +200,8 @@ def deliveries(transaction: Connection, about: Collection[str]) -> dict[tuple[st
     """
     if not about:
         return {}
-    columns = (mail.c.about, mail.c.recipient, mail.c.state, mail.c.last_error)
-    query = select(*columns).where(mail.c.about.in_(about)).order_by(mail.c.created_at, mail.c.id)
     found = {}
-    for row in transaction.execute(query):
+    for row in transaction.execute(_DELIVERIES, {"about": list(about)}):
         if row.state == QUEUED:
             found[row.about, row.recipient] = Delivery("queued", None, row.last_error or "")
         elif row.state == FAILED:

@@ -10,7 +10,7 @@ import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select, union, update
+from sqlalchemy import Connection, or_, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
@@ -20,7 +20,7 @@ from meeting.apiserver.meetings.calendars import Calendars
 from meeting.apiserver.meetings.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, Reply
-from meeting.apiserver.meetings.tables import calendar_choice, invitee, meeting, member
+from meeting.apiserver.meetings.tables import calendar_choice, meeting
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import NotFound
 
@@ -104,20 +104,15 @@ def _forget(transaction: Connection, person_id: str) -> None:
 
 def _meetings(transaction: Connection, person_id: str, now: datetime) -> tuple[Person, list[Meeting]]:
     who = people_by_id(transaction, {person_id})[person_id]
-    mine = union(
-        select(meeting.c.id).where(meeting.c.owner_id == who.id),
-        select(invitee.c.meeting_id).where(invitee.c.email == who.email),
-        select(member.c.meeting_id).where(member.c.subject_id == who.id),
-    ).subquery()
     query = (
-        select(meeting)
-        .select_from(meeting.join(mine, mine.c.id == meeting.c.id))
-        .where(meeting.c.kind == Kind.SCHEDULED, meeting.c.cancelled_at.is_(None))
+        queries.MINE.where(meeting.c.kind == Kind.SCHEDULED, meeting.c.cancelled_at.is_(None))
         .where(or_(meeting.c.end_at > now - _PAST, meeting.c.running_since.is_not(None)))
         .order_by(meeting.c.end_at.desc())
         .limit(_MOST)
     )
-    found = queries.of_rows(transaction, transaction.execute(query).all(), now)
+    found = queries.of_rows(
+        transaction, transaction.execute(query, {"person_id": who.id, "email": who.email}).all(), now
+    )
     return who, [each for each in found if not _declined(each, who)]
 
 

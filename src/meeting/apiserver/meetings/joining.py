@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.rules import Limit, clean_name
 from meeting.apiserver.accounts.use_cases import Accounts, Caller, Guest, count
-from meeting.apiserver.allocation.use_cases import Allocation
+from meeting.apiserver.allocation.use_cases import Allocation, Given
 from meeting.apiserver.database import Database, upsert
 from meeting.apiserver.meetings import lobby, places, queries, roles, rules
 from meeting.apiserver.meetings.alignment import HAND, hand_value
@@ -24,7 +24,7 @@ from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import State
 from meeting.apiserver.meetings.tables import meeting, member
-from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.meetings.use_cases import Meetings, missed
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import Forbidden, MeetingError, NotFound, SignInNeeded, TooManyRequests
 from meeting.daemon.secret import AccessClaims, Secret, mint_access_token
@@ -69,6 +69,19 @@ class AtTheDoor:
 
 
 @dataclass(frozen=True)
+class _Asks:
+    """Somebody at a link; with what a guest gets who comes for the first time."""
+
+    caller: Caller
+    code: str
+    name: str | None
+    source: str
+    passcode: str | None
+    guest_id: str
+    cookie: str
+
+
+@dataclass(frozen=True)
 class _Visitor:
     """Who wants to come in, and from where."""
 
@@ -79,6 +92,30 @@ class _Visitor:
     #: A guest's source, as its HMAC.
     hidden_source: bytes | None
     passcode: str | None
+
+    @property
+    def administers(self) -> bool:
+        """Whether they look after this server."""
+        return self.caller.person is not None and self.caller.person.administrator
+
+
+@dataclass(frozen=True)
+class _Unserved:
+    """Nobody is in the way, but servers have to be asked for first. `tell`: the visitor may know why there are none."""
+
+    meeting: Meeting
+    visitor: _Visitor
+    tell: bool
+
+
+@dataclass(frozen=True)
+class _Entered:
+    """Somebody has come in."""
+
+    place: Place
+    meeting: Meeting
+    servers: Given
+    cookie: str | None
 
 
 class Joining:
@@ -115,36 +152,26 @@ class Joining:
         SignInNeeded (with `guests_allowed`), MeetingOver, PleaseWait, WrongPasscode, TurnedAway, Banned.
         """
         rules.check_device(device)
-        found = await self._meetings.find(code, source)
         now = utc_now(self._clock)
-        visitor = self._visitor(caller, found, name, source, passcode, now)
-        owns = visitor.caller.person is not None and visitor.caller.person.id == found.owner.id
-        rules.check_may_join(found.kind, found.state, owns=owns)
-        if visitor.cookie is not None:
-            wait = await self._database.run(count, _GUESTS, source, now)
-            if wait:
-                raise TooManyRequests("Too many guests come from your network at once.", retry_after=wait)
-        if visitor.passcode is not None and found.options.passcode:
-            wrong = await self._database.run(_count_if_wrong, found, visitor, now)
-            if wrong is not None:
-                raise wrong
-        _, place, reason = await self._database.read(_look, found.id, visitor, now)
-        if reason is not None:
-            waits = await self._database.run(self._at_the_door, found.id, visitor, now)
-            if waits is not None:
-                return waits
-        sfu, turn = await self._allocation.for_join(
-            found.id,
-            found.owner.email,
-            found.begin_at,
-            found.end_at,
-            running=found.state is State.RUNNING,
-            tell=place.leads or (caller.person is not None and caller.person.administrator),
-        )
-        entered = await self._database.run(self._enter, found.id, visitor, now)
-        if isinstance(entered, AtTheDoor):
-            return entered
-        place, current = entered
+        asks = _Asks(caller, code, name, source, passcode, new_id(now), secrets.token_urlsafe(32))
+        answer = await self._database.run(self._let_in, asks, now)
+        if isinstance(answer, _Unserved):
+            found, visitor = answer.meeting, answer.visitor
+            servers = await self._allocation.for_join(
+                found.id,
+                found.owner.email,
+                found.begin_at,
+                found.end_at,
+                running=found.state is State.RUNNING,
+                tell=answer.tell,
+            )
+            answer = await self._database.run(self._let_in_later, found.id, visitor, servers, now)
+        if isinstance(answer, MeetingError):
+            raise answer
+        if isinstance(answer, AtTheDoor):
+            return answer
+        self._allocation.settled(answer.meeting.id, answer.servers)
+        place, found = answer.place, answer.meeting
         identity = f"{place.subject_id}:{device}"
         claims = AccessClaims(
             identity=identity,
@@ -152,20 +179,20 @@ class Joining:
             room=found.id,
             grants=roles.grants(place.rights),
             attributes=attributes_of(place),
-            turn=(turn,) if turn else (),
+            turn=(answer.servers.turn,) if answer.servers.turn else (),
             code=found.code,
             not_before=int(now.timestamp()),
             expires_at=int((now + self._token_lifetime).timestamp()),
         )
         return Ticket(
-            url=signalling_url(sfu.url),
+            url=signalling_url(answer.servers.sfu.url),
             token=mint_access_token(self._secret, claims),
             identity=identity,
             name=place.name,
             role=place.role,
             rights=place.rights,
-            meeting=current,
-            cookie=visitor.cookie,
+            meeting=found,
+            cookie=answer.cookie,
         )
 
     async def stop_waiting(self, caller: Caller, code: str, source: str) -> None:
@@ -179,15 +206,58 @@ class Joining:
         """Forget who waited and is gone."""
         await self._database.run(lobby.sweep, utc_now(self._clock))
 
-    def _visitor(
-        self, caller: Caller, found: Meeting, name: str | None, source: str, passcode: str | None, now: datetime
-    ) -> _Visitor:
-        if caller.person is not None:
-            return _Visitor(caller, None, source, None, passcode)
+    # -- within the transaction ---------------------------------------------------------------------------------------
+
+    def _let_in(
+        self, transaction: Connection, asks: _Asks, now: datetime
+    ) -> _Entered | AtTheDoor | _Unserved | MeetingError:
+        """Somebody comes in, in one transaction, or what keeps them out. What is counted stays counted: the refusals
+        that count are given back, and raised when it is written down.
+        """
+        found = queries.behind_link(transaction, asks.code, now, bare=True) if rules.is_code(asks.code) else None
+        if found is None:
+            return missed(transaction, asks.source, now)
+        visitor = self._visitor(asks, found)
+        owns = visitor.caller.person is not None and visitor.caller.person.id == found.owner.id
+        rules.check_may_join(found.kind, found.state, owns=owns)
+        if visitor.cookie is not None:
+            wait = count(transaction, _GUESTS, visitor.source, now)
+            if wait:
+                return TooManyRequests("Too many guests come from your network at once.", retry_after=wait)
+        if visitor.passcode is not None and found.options.passcode:
+            wrong = _count_if_wrong(transaction, found, visitor, now)
+            if wrong is not None:
+                return wrong
+        place = self._at_the_door(transaction, found, visitor, now)
+        if isinstance(place, AtTheDoor):
+            return place
+        servers = self._allocation.at_hand(
+            transaction, found.id, found.begin_at, found.end_at, running=found.state is State.RUNNING, now=now
+        )
+        if servers is None:
+            return _Unserved(found, visitor, tell=place.leads or visitor.administers)
+        return self._enter(transaction, found, place, visitor, servers, now)
+
+    def _let_in_later(
+        self, transaction: Connection, meeting_id: str, visitor: _Visitor, servers: Given, now: datetime
+    ) -> _Entered | AtTheDoor:
+        """The same, once there are servers: it may have been cancelled, or locked, while they were asked for."""
+        current = queries.by_id(transaction, meeting_id, now, bare=True)
+        if current is None:
+            raise NotFound()
+        place = self._at_the_door(transaction, current, visitor, now)
+        if isinstance(place, AtTheDoor):
+            return place
+        return self._enter(transaction, current, place, visitor, servers, now)
+
+    def _visitor(self, asks: _Asks, found: Meeting) -> _Visitor:
+        if asks.caller.person is not None:
+            return _Visitor(asks.caller, None, asks.source, None, asks.passcode)
         if not self._house().guests:
             raise SignInNeeded("Guests are not allowed on this server.", extra={"guests_allowed": False})
-        guest, cookie = _as_guest(caller, found, name, now)
-        return _Visitor(Caller(guest=guest), cookie, source, self.hidden(found.id, source), passcode)
+        guest, cookie = _as_guest(asks, found)
+        hidden = self.hidden(found.id, asks.source)
+        return _Visitor(Caller(guest=guest), cookie, asks.source, hidden, asks.passcode)
 
     def hidden(self, meeting_id: str, source: str) -> bytes:
         """An address as it is stored: an HMAC of its own for each meeting. Of IPv6, a whole network of one customer."""
@@ -198,38 +268,38 @@ class Joining:
             network = source  # a socket in the file system has none
         return hmac.digest(self._secret.key("guest-source"), f"{meeting_id}\0{network}".encode(), "sha256")
 
-    def _at_the_door(
-        self, transaction: Connection, meeting_id: str, visitor: _Visitor, now: datetime
-    ) -> AtTheDoor | None:
-        """What someone who has to wait is told; None: they come in."""
-        _, place, reason = _look(transaction, meeting_id, visitor, now)
+    def _at_the_door(self, transaction: Connection, of: Meeting, visitor: _Visitor, now: datetime) -> Place | AtTheDoor:
+        """The visitor's place, or what somebody is told who has to wait. Raises MeetingOver, TurnedAway, Banned."""
+        place, reason = _look(transaction, of, visitor, now)
         if reason is None:
-            return None
-        current = queries.by_id(transaction, meeting_id, now)
-        assert current is not None
+            return place
         if visitor.caller.guest is not None and visitor.cookie is not None:
             self._accounts.admit_guest(transaction, visitor.caller.guest, visitor.cookie, now)
-        return AtTheDoor(lobby.wait(transaction, current, place, reason, now), place.name, visitor.cookie)
+        return AtTheDoor(lobby.wait(transaction, of, place, reason, now), place.name, visitor.cookie)
 
     def _enter(
-        self, transaction: Connection, meeting_id: str, visitor: _Visitor, now: datetime
-    ) -> tuple[Place, Meeting] | AtTheDoor:
-        # It may have been cancelled, or locked, while the allocateserver was asked.
-        waits = self._at_the_door(transaction, meeting_id, visitor, now)
-        if waits is not None:
-            return waits
-        current, place, _ = _look(transaction, meeting_id, visitor, now)
-        if place.role is Role.HOST:
+        self,
+        transaction: Connection,
+        of: Meeting,
+        place: Place,
+        visitor: _Visitor,
+        servers: Given,
+        now: datetime,
+    ) -> _Entered:
+        if place.role is Role.HOST and of.state is State.ENDED:
             # The owner of an instant meeting opens it again by coming in.
-            transaction.execute(update(meeting).where(meeting.c.id == meeting_id).values(ended_at=None))
+            transaction.execute(update(meeting).where(meeting.c.id == of.id).values(ended_at=None))
+            of = queries.by_id(transaction, of.id, now, bare=True) or of
         if visitor.caller.guest is not None and visitor.cookie is not None:
             self._accounts.admit_guest(transaction, visitor.caller.guest, visitor.cookie, now)
         let_in = {"name": place.name, "role": place.role, "passes_until": now + lobby.PASS, "removed_at": None}
         let_in |= {"source": visitor.hidden_source}
-        key = {"meeting_id": meeting_id, "subject_id": place.subject_id}
+        key = {"meeting_id": of.id, "subject_id": place.subject_id}
         upsert(transaction, member, {**key, **let_in, "first_joined_at": now}, let_in)
-        lobby.leave(transaction, meeting_id, place.subject_id)
-        return place, queries.by_id(transaction, meeting_id, now) or current
+        lobby.leave(transaction, of.id, place.subject_id)
+        if place.invited:
+            of = queries.with_invitees(transaction, of, visitor.caller.person)
+        return _Entered(place, of, servers, visitor.cookie)
 
 
 def _count_if_wrong(transaction: Connection, of: Meeting, visitor: _Visitor, now: datetime) -> MeetingError | None:
@@ -242,34 +312,28 @@ def _count_if_wrong(transaction: Connection, of: Meeting, visitor: _Visitor, now
     return WrongPasscode() if wrong else None
 
 
-def _look(
-    transaction: Connection, meeting_id: str, visitor: _Visitor, now: datetime
-) -> tuple[Meeting, Place, Reason | None]:
-    """The meeting as it is now, the visitor's place, and why they have to wait, if they do.
+def _look(transaction: Connection, of: Meeting, visitor: _Visitor, now: datetime) -> tuple[Place, Reason | None]:
+    """The visitor's place in the meeting, and why they have to wait, if they do.
 
     Raises MeetingOver, TurnedAway, Banned.
     """
-    current = queries.by_id(transaction, meeting_id, now)
-    if current is None:
-        raise NotFound()
-    state = places.room_of(transaction, meeting_id)
-    place = places.place_of(transaction, current, visitor.caller, state)
+    place, state = places.place_and_room(transaction, of, visitor.caller)
     assert place is not None, "a visitor is a person, or a guest of this meeting"
-    rules.check_may_join(current.kind, current.state, owns=place.role is Role.HOST)
+    rules.check_may_join(of.kind, of.state, owns=place.role is Role.HOST)
     if place.role is Role.HOST:
-        return current, place, None
-    if places.is_banned(transaction, meeting_id, {place.subject_id}, visitor.hidden_source):
+        return place, None
+    if places.is_banned(transaction, of.id, {place.subject_id}, visitor.hidden_source):
         raise Banned()
-    if lobby.answer_to(transaction, meeting_id, place.subject_id, now):
-        return current, place, None
+    if lobby.answer_to(transaction, of.id, place.subject_id, now):
+        return place, None
     reason = lobby.why_wait(
         place,
         state,
-        lobby=current.options.lobby,
-        passcode_missing=current.options.passcode is not None and visitor.passcode is None,
+        lobby=of.options.lobby,
+        passcode_missing=of.options.passcode is not None and visitor.passcode is None,
         now=now,
     )
-    return current, place, reason
+    return place, reason
 
 
 def attributes_of(place: Place) -> dict[str, str]:
@@ -291,12 +355,13 @@ def signalling_url(url: str) -> str:
     return urlunsplit((scheme, parts.netloc, parts.path, "", ""))
 
 
-def _as_guest(caller: Caller, found: Meeting, name: str | None, now: datetime) -> tuple[Guest, str | None]:
+def _as_guest(asks: _Asks, found: Meeting) -> tuple[Guest, str | None]:
     """The guest the caller is in this meeting, and the cookie if they come for the first time."""
     if not found.guests_allowed:
         raise SignInNeeded("Guests are not allowed in this meeting.", extra={"guests_allowed": False})
-    if caller.guest is not None and caller.guest.meeting_id == found.id:
-        return caller.guest, None
-    if name is None:
+    guest = asks.caller.guest
+    if guest is not None and guest.meeting_id == found.id:
+        return guest, None
+    if asks.name is None:
         raise SignInNeeded("Sign in, or come as a guest with a name.", extra={"guests_allowed": True})
-    return Guest(new_id(now), found.id, clean_name(name)), secrets.token_urlsafe(32)
+    return Guest(asks.guest_id, found.id, clean_name(asks.name)), asks.cookie

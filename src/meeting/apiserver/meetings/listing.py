@@ -6,17 +6,18 @@ series is, a page takes from it no more than it holds.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, literal, not_, or_, select, union
+from sqlalchemy import Connection, Integer, Row, Select, and_, bindparam, case, not_, or_
 
 from meeting.apiserver.accounts.use_cases import Person
 from meeting.apiserver.meetings import queries, rules
 from meeting.apiserver.meetings.queries import EVERY, Meeting
 from meeting.apiserver.meetings.rules import Kind
 from meeting.apiserver.meetings.series import Occurrence, Series
-from meeting.apiserver.meetings.tables import invitee, meeting, member
+from meeting.apiserver.meetings.tables import meeting
 from meeting.apiserver.pages import Page, Slice, decode_cursor, encode_cursor
 from meeting.apiserver.schema import Id, Moment
 
@@ -31,8 +32,12 @@ _Key = tuple[datetime, str, datetime]
 def of_person(transaction: Connection, who: Person, past: bool, page: Page, now: datetime) -> Slice[Meeting]:
     """The meetings someone owns, was invited to or has joined: the next first, or the latest first."""
     after = tuple(decode_cursor(page.cursor, [Moment(), Id(), Moment()])) if page.cursor is not None else None
-    singles = transaction.execute(_singles(who, past, after, now).limit(page.limit + 1)).all()
-    recurring = transaction.execute(_recurring(who, past, now).limit(_MOST_SERIES)).all()
+    mine = {"person_id": who.id, "email": who.email}
+    asked = {**mine, "lag": now - rules.LAG, "most": page.limit + 1}
+    if after is not None:
+        asked |= {"after": after[0], "after_id": after[1]}
+    singles = transaction.execute(_singles(past, after is not None), asked).all()
+    recurring = transaction.execute(_recurring(past), {**mine, "now": now, "nearly_over": now - _NEARLY_OVER}).all()
     series = queries.series_of(transaction, recurring)
     found: list[tuple[_Key, Row[Any], Occurrence | None]] = [
         ((row.begin_at or row.created_at, row.id, EVERY), row, None) for row in singles
@@ -49,39 +54,40 @@ def of_person(transaction: Connection, who: Person, past: bool, page: Page, now:
     return Slice(queries.shown(transaction, here, series, now, reader=who), cursor)
 
 
-def _mine(who: Person) -> Select[Any]:
-    mine = union(
-        select(meeting.c.id).where(meeting.c.owner_id == who.id),
-        select(invitee.c.meeting_id).where(invitee.c.email == who.email),
-        select(member.c.meeting_id).where(member.c.subject_id == who.id),
-    ).subquery()
-    return select(meeting).select_from(meeting.join(mine, mine.c.id == meeting.c.id))
-
-
-def _singles(who: Person, past: bool, after: tuple[Any, ...] | None, now: datetime) -> Select[Any]:
+@cache
+def _singles(past: bool, goes_on: bool) -> Select[Any]:
     over = or_(
         meeting.c.cancelled_at.is_not(None),
         meeting.c.ended_at.is_not(None),
-        and_(meeting.c.kind == Kind.SCHEDULED, meeting.c.running_since.is_(None), meeting.c.end_at <= now - rules.LAG),
+        and_(
+            meeting.c.kind == Kind.SCHEDULED,
+            meeting.c.running_since.is_(None),
+            meeting.c.end_at <= bindparam("lag"),
+        ),
     )
     # An instant meeting has no begin: it counts from when it was made, and stands first among those to come.
     begin = case((meeting.c.kind == Kind.INSTANT, meeting.c.created_at), else_=meeting.c.begin_at)
-    query = _mine(who).where(meeting.c.recurrence.is_(None), over if past else not_(over))
-    if after is not None:
-        place = literal(after[0], Moment)
+    query = queries.MINE.where(meeting.c.recurrence.is_(None), over if past else not_(over))
+    if goes_on:
+        place, id = bindparam("after", type_=Moment), bindparam("after_id", type_=Id)
         if past:
-            query = query.where(or_(begin < place, and_(begin == place, meeting.c.id < after[1])))
+            query = query.where(or_(begin < place, and_(begin == place, meeting.c.id < id)))
         else:
-            query = query.where(or_(begin > place, and_(begin == place, meeting.c.id > after[1])))
+            query = query.where(or_(begin > place, and_(begin == place, meeting.c.id > id)))
     order = (begin, meeting.c.id)
-    return query.order_by(*(column.desc() for column in order) if past else order)
+    return query.order_by(*(column.desc() for column in order) if past else order).limit(
+        bindparam("most", type_=Integer())
+    )
 
 
-def _recurring(who: Person, past: bool, now: datetime) -> Select[Any]:
-    query = _mine(who).where(meeting.c.recurrence.is_not(None)).order_by(meeting.c.begin_at.desc())
+@cache
+def _recurring(past: bool) -> Select[Any]:
+    query = (
+        queries.MINE.where(meeting.c.recurrence.is_not(None)).order_by(meeting.c.begin_at.desc()).limit(_MOST_SERIES)
+    )
     if past:
-        return query.where(meeting.c.first_begin_at <= now)
-    to_come = or_(meeting.c.end_at > now - _NEARLY_OVER, meeting.c.running_since.is_not(None))
+        return query.where(meeting.c.first_begin_at <= bindparam("now"))
+    to_come = or_(meeting.c.end_at > bindparam("nearly_over"), meeting.c.running_since.is_not(None))
     return query.where(meeting.c.cancelled_at.is_(None), to_come)
 
 

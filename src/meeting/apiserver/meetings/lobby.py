@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from meeting.apiserver.database import upsert
 from meeting.apiserver.meetings.places import Place, RoomState, leaders
@@ -90,10 +90,14 @@ def why_wait(place: Place, room: RoomState, *, lobby: bool, passcode_missing: bo
     return Reason.PASSCODE if passcode_missing and not known else None
 
 
+_MINE = knock.c.meeting_id == bindparam("meeting_id"), knock.c.subject_id == bindparam("subject_id")
+_ANSWER = select(knock.c.answer, knock.c.answered_at).where(*_MINE)
+_LEAVE = delete(knock).where(*_MINE)
+
+
 def answer_to(transaction: Connection, meeting_id: str, subject_id: str, now: datetime) -> bool:
     """Whether someone was admitted; raises TurnedAway if they were turned away."""
-    mine = knock.c.meeting_id == meeting_id, knock.c.subject_id == subject_id
-    row = transaction.execute(select(knock.c.answer, knock.c.answered_at).where(*mine)).first()
+    row = transaction.execute(_ANSWER, {"meeting_id": meeting_id, "subject_id": subject_id}).first()
     if row is None or row.answer is None:
         return False
     if row.answer == "denied":
@@ -145,7 +149,7 @@ def answer(
 
 def leave(transaction: Connection, meeting_id: str, subject_id: str) -> None:
     """Wait no longer, or come in."""
-    transaction.execute(delete(knock).where(knock.c.meeting_id == meeting_id, knock.c.subject_id == subject_id))
+    transaction.execute(_LEAVE, {"meeting_id": meeting_id, "subject_id": subject_id})
 
 
 def sweep(transaction: Connection, now: datetime) -> None:

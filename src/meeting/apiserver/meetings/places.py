@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.meetings import roles
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
-from meeting.apiserver.meetings.tables import appointment, ban, invitee, member, room
+from meeting.apiserver.meetings.tables import appointment, ban, invitee, meeting, member, room
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,12 @@ class Place:
         return Right.PASS_LOCK in self.rights
 
 
+_ROOM_OF = select(room).where(room.c.meeting_id == bindparam("id"))
+
+
 def room_of(transaction: Connection, meeting_id: str) -> RoomState:
     """The state of a meeting's room."""
-    row = transaction.execute(select(room).where(room.c.meeting_id == meeting_id)).first()
+    row = transaction.execute(_ROOM_OF, {"id": meeting_id}).first()
     return RoomState(bool(row.locked), bool(row.microphones_closed), row.spotlight) if row else RoomState()
 
 
@@ -63,40 +66,69 @@ def settings_of(of: Meeting, state: RoomState) -> roles.Settings:
     )
 
 
-def place_of(transaction: Connection, of: Meeting, caller: Caller, state: RoomState | None = None) -> Place | None:
+#: What is written of a subject in a meeting, and the room: one row.
+_PLACE = (
+    select(
+        room.c.locked,
+        room.c.microphones_closed,
+        room.c.spotlight,
+        appointment.c.role,
+        member.c.subject_id.label("member_id"),
+        member.c.removed_at,
+        member.c.passes_until,
+        member.c.hand_raised_at,
+        invitee.c.writes_minutes,
+    )
+    .select_from(
+        meeting.outerjoin(room, room.c.meeting_id == meeting.c.id)
+        .outerjoin(
+            appointment,
+            (appointment.c.meeting_id == meeting.c.id) & (appointment.c.subject_id == bindparam("subject_id")),
+        )
+        .outerjoin(member, (member.c.meeting_id == meeting.c.id) & (member.c.subject_id == bindparam("subject_id")))
+        .outerjoin(invitee, (invitee.c.meeting_id == meeting.c.id) & (invitee.c.email == bindparam("email")))
+    )
+    .where(meeting.c.id == bindparam("id"))
+)
+
+
+def place_of(transaction: Connection, of: Meeting, caller: Caller) -> Place | None:
     """The caller's place; None for nobody known, and for a guest of another meeting."""
+    return place_and_room(transaction, of, caller)[0]
+
+
+def place_and_room(transaction: Connection, of: Meeting, caller: Caller) -> tuple[Place | None, RoomState]:
+    """The caller's place, and the room's state; in one query."""
     if caller.person is not None:
-        subject_id, name, is_guest = caller.person.id, caller.person.name, False
+        subject_id, name, email = caller.person.id, caller.person.name, caller.person.email
     elif caller.guest is not None and caller.guest.meeting_id == of.id:
-        subject_id, name, is_guest = caller.guest.id, caller.guest.name, True
+        subject_id, name, email = caller.guest.id, caller.guest.name, ""
     else:
-        return None
-    role = roles_of(transaction, of, {subject_id: is_guest})[subject_id]
-    row = transaction.execute(
-        select(member).where(member.c.meeting_id == of.id, member.c.subject_id == subject_id)
-    ).first()
-    invited = role is Role.HOST
-    named = False
-    if caller.person is not None and not invited:
-        asked = select(invitee.c.writes_minutes)
-        asked = asked.where(invitee.c.meeting_id == of.id, invitee.c.email == caller.person.email)
-        invitation = transaction.execute(asked).first()
-        invited, named = invitation is not None, invitation is not None and bool(invitation.writes_minutes)
+        return None, room_of(transaction, of.id)
+    row = transaction.execute(_PLACE, {"id": of.id, "subject_id": subject_id, "email": email}).one()
+    if subject_id == of.owner.id:
+        role = Role.HOST
+    elif row.role is not None:
+        role = Role(row.role)
+    else:
+        role = Role.PARTICIPANT if caller.person is not None else Role.GUEST
+    state = RoomState(bool(row.locked), bool(row.microphones_closed), row.spotlight)
     administrator = caller.person is not None and caller.person.administrator
-    settings = settings_of(of, state or room_of(transaction, of.id))
-    removed = row is not None and row.removed_at is not None
-    return Place(
+    named = role is not Role.HOST and bool(row.writes_minutes)
+    removed = row.removed_at is not None
+    place = Place(
         subject_id,
         name,
         role,
-        roles.rights(role, settings, administrator=administrator, named=named),
-        invited,
-        joined=row is not None and not removed,
+        roles.rights(role, settings_of(of, state), administrator=administrator, named=named),
+        invited=role is Role.HOST or row.writes_minutes is not None,
+        joined=row.member_id is not None and not removed,
         removed=removed,
-        passes_until=row.passes_until if row is not None else None,
-        hand_raised_at=row.hand_raised_at if row is not None else None,
+        passes_until=row.passes_until,
+        hand_raised_at=row.hand_raised_at,
         picture=caller.person.picture if caller.person is not None else None,
     )
+    return place, state
 
 
 def roles_of(transaction: Connection, of: Meeting, subjects: Mapping[str, bool]) -> dict[str, Role]:
@@ -116,7 +148,10 @@ def leaders(transaction: Connection, of: Meeting) -> set[str]:
     return {of.owner.id, *transaction.execute(query).scalars()}
 
 
+_BANS = select(ban.c.subject_id, ban.c.source).where(ban.c.meeting_id == bindparam("id"))
+
+
 def is_banned(transaction: Connection, meeting_id: str, subjects: Collection[str], source: bytes | None) -> bool:
     """Whether one of the subjects, or whoever comes from this source without an account, was banned."""
-    bans = transaction.execute(select(ban.c.subject_id, ban.c.source).where(ban.c.meeting_id == meeting_id))
+    bans = transaction.execute(_BANS, {"id": meeting_id})
     return any(row.subject_id in subjects or (source is not None and row.source == source) for row in bans)

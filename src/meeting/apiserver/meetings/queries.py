@@ -1,12 +1,14 @@
 """Reading meetings: the one shape in which they leave the database."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, or_, select, union
 
+from meeting.apiserver.accounts.people import PERSON
+from meeting.apiserver.accounts.tables import person
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
 from meeting.apiserver.mail.use_cases import Delivery, deliveries
 from meeting.apiserver.meetings import recurrence, rules
@@ -18,6 +20,54 @@ from meeting.apiserver.meetings.tables import exception, invitee, meeting, membe
 EVERY = datetime(1970, 1, 1, tzinfo=UTC)
 #: So many times a series may have been split for its first link to lead on.
 _LONGEST_CHAIN = 20
+
+#: The rows of meetings, each with its owner's: what all queries here begin with, and `of_rows` understands.
+MEETINGS = select(
+    meeting, *(column.label(f"owner_{column.name}") for column in PERSON if column.name != "id")
+).join_from(meeting, person, person.c.id == meeting.c.owner_id)
+_BY_CODE = MEETINGS.where(meeting.c.code == bindparam("code"))
+_BY_ID = MEETINGS.where(meeting.c.id == bindparam("id"))
+_INSTANT_OF = MEETINGS.where(meeting.c.instant_owner_id == bindparam("owner_id"))
+_OF_PERSON = union(
+    select(meeting.c.id).where(meeting.c.owner_id == bindparam("person_id")),
+    select(invitee.c.meeting_id).where(invitee.c.email == bindparam("email")),
+    select(member.c.meeting_id).where(member.c.subject_id == bindparam("person_id")),
+).subquery()
+#: Those that the person `person_id` of the address `email` owns, is invited to or has joined.
+MINE = MEETINGS.join(_OF_PERSON, _OF_PERSON.c.id == meeting.c.id)
+_EXCEPTIONS = (
+    select(exception)
+    .where(exception.c.meeting_id.in_(bindparam("ids", expanding=True)))
+    .order_by(exception.c.starts_at)
+)
+_ALL_INVITED = (
+    select(invitee)
+    .where(invitee.c.meeting_id.in_(bindparam("ids", expanding=True)))
+    .order_by(invitee.c.meeting_id, invitee.c.position)
+)
+_INVITED_AND_SEEN = (
+    select(invitee)
+    .where(
+        or_(
+            invitee.c.meeting_id.in_(bindparam("ids", expanding=True)),
+            invitee.c.meeting_id.in_(bindparam("others", expanding=True)) & (invitee.c.email == bindparam("email")),
+        )
+    )
+    .order_by(invitee.c.meeting_id, invitee.c.position)
+)
+_JOINED = select(member.c.meeting_id, member.c.subject_id).where(
+    member.c.meeting_id.in_(bindparam("ids", expanding=True))
+)
+_REPLIES = select(reply).where(reply.c.meeting_id.in_(bindparam("ids", expanding=True)))
+_IS_INSIDER = (
+    select(invitee.c.email)
+    .where(invitee.c.meeting_id == bindparam("id"), invitee.c.email == bindparam("email"))
+    .union_all(
+        select(member.c.name).where(
+            member.c.meeting_id == bindparam("id"), member.c.subject_id == bindparam("subject_id")
+        )
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -64,20 +114,32 @@ class Meeting:
         return self.options.guests_allowed
 
 
-def by_code(transaction: Connection, code: str, now: datetime) -> Meeting | None:
-    """The meeting with this code."""
-    rows = transaction.execute(select(meeting).where(meeting.c.code == code)).all()
-    return next(iter(of_rows(transaction, rows, now)), None)
+def by_code(transaction: Connection, code: str, now: datetime, *, bare: bool = False) -> Meeting | None:
+    """The meeting with this code. `bare`: without those invited."""
+    rows = transaction.execute(_BY_CODE, {"code": code}).all()
+    return next(iter(of_rows(transaction, rows, now, bare=bare)), None)
 
 
-def behind_link(transaction: Connection, code: str, now: datetime) -> Meeting | None:
+def behind_link(transaction: Connection, code: str, now: datetime, *, bare: bool = False) -> Meeting | None:
     """The meeting to which a code leads: where a series that is over goes on in another, that one."""
-    found = by_code(transaction, code, now)
+    found = by_code(transaction, code, now, bare=bare)
     for _ in range(_LONGEST_CHAIN):
         if found is None or found.continued_in is None or not found.state.is_over:
             break
-        found = by_id(transaction, found.continued_in, now) or found
+        found = by_id(transaction, found.continued_in, now, bare=bare) or found
     return found
+
+
+def with_invitees(transaction: Connection, of: Meeting, reader: Person | None) -> Meeting:
+    """A meeting that was read bare, with those invited as far as `reader` sees them: the owner all, others themselves.
+
+    Nobody known sees none.
+    """
+    if reader is None:
+        return of
+    owns = reader.id == of.owner.id
+    invited = _invitees(transaction, [of.id] if owns else [], [] if owns else [of.id], reader.email)
+    return replace(of, invitees=tuple(invited(of.id, of.occurrence or EVERY)))
 
 
 def with_deliveries(transaction: Connection, of: Meeting) -> Meeting:
@@ -86,15 +148,15 @@ def with_deliveries(transaction: Connection, of: Meeting) -> Meeting:
     return replace(of, invitees=tuple(replace(each, delivery=mails.get((of.id, each.email))) for each in of.invitees))
 
 
-def by_id(transaction: Connection, meeting_id: str, now: datetime) -> Meeting | None:
-    """The meeting with this id."""
-    rows = transaction.execute(select(meeting).where(meeting.c.id == meeting_id)).all()
-    return next(iter(of_rows(transaction, rows, now)), None)
+def by_id(transaction: Connection, meeting_id: str, now: datetime, *, bare: bool = False) -> Meeting | None:
+    """The meeting with this id. `bare`: without those invited."""
+    rows = transaction.execute(_BY_ID, {"id": meeting_id}).all()
+    return next(iter(of_rows(transaction, rows, now, bare=bare)), None)
 
 
 def instant_of(transaction: Connection, owner_id: str, now: datetime) -> Meeting | None:
     """The instant meeting of an owner."""
-    rows = transaction.execute(select(meeting).where(meeting.c.instant_owner_id == owner_id)).all()
+    rows = transaction.execute(_INSTANT_OF, {"owner_id": owner_id}).all()
     return next(iter(of_rows(transaction, rows, now)), None)
 
 
@@ -118,9 +180,8 @@ def at(of: Meeting, starts_at: datetime) -> Meeting:
 
 def is_insider(transaction: Connection, meeting_id: str, who: Person) -> bool:
     """Whether someone is invited to a meeting or has joined it."""
-    invited = select(invitee.c.email).where(invitee.c.meeting_id == meeting_id, invitee.c.email == who.email)
-    joined = select(member.c.name).where(member.c.meeting_id == meeting_id, member.c.subject_id == who.id)
-    return any(transaction.execute(query).first() is not None for query in (invited, joined))
+    asked = {"id": meeting_id, "email": who.email, "subject_id": who.id}
+    return transaction.execute(_IS_INSIDER, asked).first() is not None
 
 
 def meets(transaction: Connection, meeting_id: str, person_id: str) -> bool:
@@ -136,8 +197,7 @@ def series_of(transaction: Connection, rows: Iterable[Row[Any]]) -> dict[str, Se
     if not recurring:
         return {}
     changed: dict[str, list[Occurrence]] = {}
-    query = select(exception).where(exception.c.meeting_id.in_(recurring)).order_by(exception.c.starts_at)
-    for row in transaction.execute(query):
+    for row in transaction.execute(_EXCEPTIONS, {"ids": list(recurring)}):
         changed.setdefault(row.meeting_id, []).append(
             Occurrence(row.starts_at, row.begin_at, row.end_at, row.title, bool(row.cancelled))
         )
@@ -154,11 +214,12 @@ def series_of(transaction: Connection, rows: Iterable[Row[Any]]) -> dict[str, Se
     }
 
 
-def of_rows(transaction: Connection, rows: Iterable[Row[Any]], now: datetime) -> list[Meeting]:
-    """Meetings as they stand."""
+def of_rows(transaction: Connection, rows: Iterable[Row[Any]], now: datetime, *, bare: bool = False) -> list[Meeting]:
+    """Meetings as they stand, of rows of `MEETINGS`."""
     rows = list(rows)
     series = series_of(transaction, rows)
-    return shown(transaction, [(row, standing(row, series.get(row.id))) for row in rows], series, now)
+    found = [(row, standing(row, series.get(row.id))) for row in rows]
+    return shown(transaction, found, series, now, bare=bare)
 
 
 def standing(row: Row[Any], series: Series | None) -> Occurrence | None:
@@ -175,25 +236,22 @@ def shown(
     series: Mapping[str, Series],
     now: datetime,
     reader: Person | None = None,
+    bare: bool = False,
 ) -> list[Meeting]:
     """Meetings, each at one occurrence if it recurs, with their owners and invitees (for a `reader`: of
-    theirs all, of others' themselves).
+    theirs all, of others' themselves; `bare`: none).
 
-    Five queries, however many there are.
+    At most five queries, however many there are.
     """
     owned = {row.id for row, _ in found if reader is None or row.owner_id == reader.id}
     others = {row.id for row, _ in found} - owned
-    seen: ColumnElement[bool] = invitee.c.meeting_id.in_(owned)
-    if reader is not None and others:
-        seen |= invitee.c.meeting_id.in_(others) & (invitee.c.email == reader.email)
-    invited = _invitees(transaction, seen)
-    people = people_by_id(transaction, {row.owner_id for row, _ in found})
+    invited = _nobody if bare else _invitees(transaction, owned, others, reader.email if reader else "")
     return [
         Meeting(
             id=row.id,
             code=row.code,
             kind=Kind(row.kind),
-            owner=people[row.owner_id],
+            owner=_owner(row),
             title=(at and at.title) or row.title,
             begin_at=at.begin_at if at else row.begin_at,
             end_at=at.end_at if at else row.end_at,
@@ -232,16 +290,39 @@ def _options(row: Row[Any]) -> Options:
     )
 
 
-def _invitees(transaction: Connection, seen: ColumnElement[bool]) -> Callable[[str, datetime], list[Invitee]]:
-    """Those invited, as far as they are seen, as a function of the meeting and the occurrence."""
-    query = select(invitee).where(seen).order_by(invitee.c.meeting_id, invitee.c.position)
+def _owner(row: Row[Any]) -> Person:
+    return Person(
+        row.owner_id,
+        row.owner_email,
+        row.owner_name,
+        row.owner_zone,
+        row.owner_language,
+        row.owner_administrator,
+        row.owner_handle,
+        row.owner_picture,
+    )
+
+
+def _nobody(meeting_id: str, occurrence: datetime) -> list[Invitee]:
+    return []
+
+
+def _invitees(
+    transaction: Connection, owned: Collection[str], others: Collection[str], email: str
+) -> Callable[[str, datetime], list[Invitee]]:
+    """Those invited to the meetings `owned`, and whoever has the address `email` of those invited to `others`; as a
+    function of the meeting and the occurrence.
+    """
+    if not owned and not others:
+        return _nobody
+    query, ids = (_INVITED_AND_SEEN, {"others": list(others), "email": email}) if others else (_ALL_INVITED, {})
     by_meeting: dict[str, list[Row[Any]]] = {}
-    for row in transaction.execute(query):
+    for row in transaction.execute(query, {"ids": list(owned), **ids}):
         by_meeting.setdefault(row.meeting_id, []).append(row)
     if not by_meeting:
-        return lambda meeting_id, occurrence: []
-    joined = select(member.c.meeting_id, member.c.subject_id).where(member.c.meeting_id.in_(by_meeting))
-    members = transaction.execute(joined).all()
+        return _nobody
+    among = {"ids": list(by_meeting)}
+    members = transaction.execute(_JOINED, among).all()
     people = people_by_id(transaction, {row.subject_id for row in members})
     names = {
         (row.meeting_id, people[row.subject_id].email): people[row.subject_id].name
@@ -249,8 +330,7 @@ def _invitees(transaction: Connection, seen: ColumnElement[bool]) -> Callable[[s
         if row.subject_id in people
     }
     answers = {
-        (row.meeting_id, row.email, row.starts_at): Reply(row.answer)
-        for row in transaction.execute(select(reply).where(reply.c.meeting_id.in_(by_meeting)))
+        (row.meeting_id, row.email, row.starts_at): Reply(row.answer) for row in transaction.execute(_REPLIES, among)
     }
 
     mails = deliveries(transaction, by_meeting)

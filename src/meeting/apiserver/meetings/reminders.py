@@ -96,8 +96,7 @@ class Reminders:
 def _due(transaction: Connection, usual: int | None, now: datetime) -> Sequence[Due]:
     window = now + timedelta(minutes=max(*CHOICES, usual or 0))
     query = (
-        select(meeting)
-        .where(meeting.c.begin_at > now, meeting.c.begin_at <= window, meeting.c.kind == Kind.SCHEDULED)
+        queries.MEETINGS.where(meeting.c.begin_at > now, meeting.c.begin_at <= window, meeting.c.kind == Kind.SCHEDULED)
         .where(meeting.c.reminders, meeting.c.cancelled_at.is_(None), meeting.c.ended_at.is_(None))
         .order_by(meeting.c.begin_at)
     )

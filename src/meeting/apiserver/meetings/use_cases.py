@@ -24,7 +24,7 @@ from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
 from meeting.apiserver.meetings.tables import knock, meeting, member, room
 from meeting.apiserver.pages import Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
-from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded, TooManyRequests
+from meeting.daemon.errors import Forbidden, MeetingError, NotFound, SignInNeeded, TooManyRequests
 
 __all__ = ["Meeting", "Meetings", "Visit"]
 
@@ -114,10 +114,7 @@ class Meetings:
         now = utc_now(self._clock)
         found = await self._database.read(queries.behind_link, code, now) if rules.is_code(code) else None
         if found is None:
-            wait = await self._database.run(count, _MISSES, source, now)
-            if wait:
-                raise TooManyRequests("Too many links that lead nowhere.", retry_after=wait)
-            raise NotFound("There is no meeting with this link.")
+            raise await self._database.run(missed, source, now)
         return found
 
     async def is_insider(self, caller: Caller, of: Meeting) -> bool:
@@ -163,6 +160,14 @@ class Meetings:
         return Visit(found, place.subject_id, place.name, place.role, place.rights)
 
 
+def missed(transaction: Connection, source: str, now: datetime) -> MeetingError:
+    """What a source hears whose link leads nowhere, which is counted: to be raised once that is written down."""
+    wait = count(transaction, _MISSES, source, now)
+    if wait:
+        return TooManyRequests("Too many links that lead nowhere.", retry_after=wait)
+    return NotFound("There is no meeting with this link.")
+
+
 def _open_instant(
     transaction: Connection,
     owner: Person,
@@ -172,10 +177,11 @@ def _open_instant(
     now: datetime,
 ) -> tuple[Meeting, bool]:
     made = False
-    if queries.instant_of(transaction, owner.id, now) is None:
+    found = queries.instant_of(transaction, owner.id, now)
+    if found is None:
         # Of two at once (a double click, two replicas) one finds the owner's key taken.
         made = insert_if_absent(transaction, meeting, **fresh)
-    found = queries.instant_of(transaction, owner.id, now)
+        found = queries.instant_of(transaction, owner.id, now)
     if found is None:
         raise Stale("the other's meeting is not visible yet")
     reservations.want(transaction, found.id, owner.email, None, None, now)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from meeting.apiserver.accounts.use_cases import Person
 from meeting.apiserver.database import Stale, insert_new, upsert
@@ -61,17 +61,21 @@ def owned(transaction: Connection, owner: Person, code: str, now: datetime) -> M
     return found
 
 
+_WRITE = update(meeting).where(meeting.c.id == bindparam("seen_id"), meeting.c.version == bindparam("seen_version"))
+_UNINVITE = delete(invitee).where(invitee.c.meeting_id == bindparam("meeting_id"))
+
+
 def write(transaction: Connection, before: Meeting, **values: Any) -> None:
     """Write over the version that was read, or have it all done again."""
-    same = update(meeting).where(meeting.c.id == before.id, meeting.c.version == before.version)
-    if not transaction.execute(same.values(**values, version=before.version + 1)).rowcount:
+    seen = {"seen_id": before.id, "seen_version": before.version}
+    if not transaction.execute(_WRITE, {**seen, **values, "version": before.version + 1}).rowcount:
         raise Stale("the meeting was changed by somebody else")
 
 
 def invite(transaction: Connection, meeting_id: str, emails: Sequence[str], writers: Iterable[str]) -> None:
     """Make these the invited, in this order; `writers` among them may write the minutes."""
     named = frozenset(writers)
-    transaction.execute(delete(invitee).where(invitee.c.meeting_id == meeting_id))
+    transaction.execute(_UNINVITE, {"meeting_id": meeting_id})
     rows = [
         {"meeting_id": meeting_id, "email": email, "position": position, "writes_minutes": email in named}
         for position, email in enumerate(emails)
