@@ -117,11 +117,14 @@ class _Topic:
     known: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
 
+_NEXT = event_topic.c.head + 1
+
+
 def publish(transaction: Connection, *notes: Note) -> None:
     """Publish with the transaction: told to all if it is committed, to nobody if not."""
     for note in sorted(notes, key=lambda note: note.topic):  # all in one order, lest two wait for one another
         begin = {"topic": note.topic, "head": _first(note.written_at), "written_at": note.written_at}
-        upsert(transaction, event_topic, begin, {"head": event_topic.c.head + 1, "written_at": note.written_at})
+        upsert(transaction, event_topic, begin, {"head": _NEXT, "written_at": note.written_at})
         columns = ("topic", "number", "id", "origin", "kind", "data", "written_at")
         row = select(
             event_topic.c.topic,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from meeting.apiserver.database import Database, Stale, Unavailable, is_transient, sqlite_url
+from meeting.apiserver.database import Database, Stale, Unavailable, afterwards, is_transient, sqlite_url
 from meeting.apiserver.schema import Id, Moment, new_id
 from meeting.daemon.errors import PleaseWait
 from tests.support.hub import InstantReactor, InstantThreads
@@ -189,6 +189,54 @@ def test_the_queue_is_bounded(tmp_path: Path, reactor: InstantReactor) -> None:
         threads.waiting.pop(0)()
     assert [each.result for each in waiting] == [7, 7, 7]
     database.stopService()
+
+
+def test_on_sqlite_writers_take_turns_in_the_order_they_came_and_readers_do_not_wait(
+    tmp_path: Path, reactor: InstantReactor
+) -> None:
+    threads = SlowThreads()
+    database = Database(sqlite_url(tmp_path / "test.sqlite"), reactor, threads=threads)
+    database.startService()
+    threads.waiting.pop(0)()
+    Deferred.fromCoroutine(
+        database.run(lambda tx: tx.execute(text("CREATE TABLE fact (id INTEGER PRIMARY KEY, what TEXT)")))
+    )
+    writing = [Deferred.fromCoroutine(database.run(write, what)) for what in ("one", "two", "three")]
+    writing[0].addErrback(lambda failure: failure.trap(CancelledError))
+    assert len(threads.waiting) == 1, "nobody holds a thread to wait in"
+    threads.waiting.pop(0)()
+    read = Deferred.fromCoroutine(database.read(facts))
+    assert len(threads.waiting) == 2
+    threads.waiting.pop(1)()
+    assert (read.result, writing[0].called) == ([], False)
+    writing[0].cancel()  # its caller has gone; it is done all the same, and the others have their turns
+    while threads.waiting:
+        threads.waiting.pop(0)()
+    assert all(each.called for each in writing)
+    read = Deferred.fromCoroutine(database.read(facts))
+    threads.waiting.pop(0)()
+    assert read.result == ["one", "two", "three"]
+    assert database.stopService().called
+
+
+def test_what_comes_afterwards_comes_when_it_is_committed_and_only_then(database: Database) -> None:
+    heard: list[list[str]] = []
+
+    def tell() -> None:
+        heard.append(result(database.read(facts)))
+
+    def work(transaction: Connection, *, fails: bool) -> None:
+        write(transaction, "one")
+        afterwards(transaction, tell)
+        if fails:
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        result(database.run(work, fails=True))
+    result(database.run(write, "another"))
+    assert heard == []
+    result(database.run(work, fails=False))
+    assert heard == [["another", "one"]]
 
 
 def test_stopping_waits_for_what_runs_and_lets_nothing_new_in(tmp_path: Path, reactor: InstantReactor) -> None:

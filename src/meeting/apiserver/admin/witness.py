@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import Connection
 
 from meeting.apiserver.accounts.administration import id_of
 from meeting.apiserver.accounts.rules import normal_email
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.admin.rules import FOR_GUESTS_ONLY, WRITTEN_WITH_THE_CHANGE
 from meeting.apiserver.audit.rules import NOBODY, Actor, ActorKind, Entry, Origin, Outcome
-from meeting.apiserver.audit.use_cases import Audit
+from meeting.apiserver.audit.use_cases import Audit, write
 from meeting.apiserver.database import Database
 from meeting.daemon.errors import BadRequest
 from meeting.daemon.web import Call, Done, Who
@@ -48,7 +49,7 @@ class Witness:
             origin = Origin(Actor(ActorKind.DAEMON), origin.source, origin.request)
         target_id, text, meeting_id, details = _target(done)
         if word == "session.open":
-            origin, target_id, text = await self._sign_in(done, origin)
+            target_id, text = None, _typed(done.call)
         if word in FOR_GUESTS_ONLY and not refused:
             if details.get("role") != "guest":
                 return
@@ -56,18 +57,28 @@ class Witness:
         if refused:
             details["problem"] = done.problem
         outcome = Outcome.REFUSED if refused else Outcome.DONE
-        await self._audit.record(Entry(word, origin, outcome, meeting_id, target_id, text, details))
+        row = self._audit.entry(Entry(word, origin, outcome, meeting_id, target_id, text, details))
+        if word == "session.open" and text:
+            await self._database.run(_write_sign_in, row, text, not refused)
+        else:
+            await self._database.run(write, row)
 
-    async def _sign_in(self, done: Done, origin: Origin) -> tuple[Origin, str | None, str]:
-        """Of a person who is known the id stands here, of anybody else the address that was typed."""
-        try:
-            email = normal_email(str(_body(done.call).get("email", "")))
-        except BadRequest:
-            return origin, None, ""
-        found = await self._database.read(id_of, email)
-        if done.problem is None and found is not None:
-            origin = Origin(Actor(ActorKind.PERSON, found), origin.source, origin.request)
-        return origin, found, "" if found else email
+
+def _write_sign_in(transaction: Connection, row: Mapping[str, Any], email: str, done: bool) -> None:
+    """Of a person who is known the id stands here, of anybody else the address that was typed."""
+    found = id_of(transaction, email)
+    if found is not None:
+        row = {**row, "target_id": found, "target_text": ""}
+        if done:
+            row |= {"actor_kind": ActorKind.PERSON.value, "actor_id": found}
+    write(transaction, row)
+
+
+def _typed(call: Call) -> str:
+    try:
+        return normal_email(str(_body(call).get("email", "")))
+    except BadRequest:
+        return ""
 
 
 def _actor(call: Call) -> Actor:

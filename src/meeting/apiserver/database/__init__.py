@@ -2,7 +2,7 @@
 
 from meeting.apiserver.database.engine import Access, make_engine, mysql_url, sqlite_url
 from meeting.apiserver.database.errors import Stale, Unavailable, is_transient
-from meeting.apiserver.database.service import Database, Threads
+from meeting.apiserver.database.service import Database, Threads, afterwards
 from meeting.apiserver.database.settings import access, database_url
 from meeting.apiserver.database.statements import insert_if_absent, insert_new, upsert
 
@@ -13,6 +13,7 @@ __all__ = [
     "Threads",
     "Unavailable",
     "access",
+    "afterwards",
     "database_url",
     "insert_if_absent",
     "insert_new",

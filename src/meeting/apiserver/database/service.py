@@ -30,6 +30,9 @@ from meeting.apiserver.database.errors import Stale, Unavailable, is_transient, 
 from meeting.daemon.errors import ConfigurationError, PleaseWait
 from meeting.daemon.observe import Metrics
 
+#: Where a transaction's connection keeps what is to be done once it is committed.
+_AFTERWARDS = "afterwards"
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -49,6 +52,11 @@ class Threads(Protocol):
     def callInThreadWithCallback(
         self, onResult: Callable[[bool, Any], object] | None, func: Callable[..., object], *args: object, **kw: object
     ) -> None: ...
+
+
+def afterwards(transaction: Connection, work: Callable[[], None]) -> None:
+    """Call `work` in the reactor's thread once `transaction` is committed; never, if it is not."""
+    transaction.info.setdefault(_AFTERWARDS, []).append(work)
 
 
 class Database(Service):
@@ -248,8 +256,14 @@ class Database(Service):
 
     def _transaction(self, engine: Engine | None, function: Callable[[Connection], T]) -> T:
         assert engine is not None, "the database has not been started"
-        with engine.connect() as connection, connection.begin():
-            return function(connection)
+        with engine.connect() as connection:
+            connection.info.pop(_AFTERWARDS, None)
+            with connection.begin():
+                result = function(connection)
+            afterwards: list[Callable[[], None]] = connection.info.pop(_AFTERWARDS, [])
+        for work in afterwards:
+            self._reactor.callFromThread(work)
+        return result
 
     @property
     def engine(self) -> Engine:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
-from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from sqlalchemy import Connection, bindparam, or_, select, update
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
 from meeting.apiserver.database import Database
+from meeting.apiserver.errands import Rounds
 from meeting.apiserver.hooks import rules
 from meeting.apiserver.hooks.tables import webhook, webhook_delivery
 from meeting.apiserver.hooks.use_cases import DELIVERED, FAILED, QUEUED, Event, Hooks
@@ -28,8 +28,8 @@ from meeting.daemon.errors import PleaseWait
 
 #: Deliveries leased, and sent at the same time.
 BATCH = 16
-#: Seconds between two looks when nobody wakes the sender.
-INTERVAL = 1.0
+#: Seconds until the next look, and at most, when nobody wakes the sender.
+INTERVAL, LONGEST = 1.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,9 @@ class _Due:
     attempts: int
 
 
-class HookSender(Service):
+class HookSender(Rounds):
     """Delivers events to the webhooks."""
 
-    name = "webhooks"
     log = Logger()
 
     def __init__(self, database: Database, clock: IReactorTime, agent: IAgent, hooks: Hooks) -> None:
@@ -55,43 +54,11 @@ class HookSender(Service):
         self._agent = agent
         self._hooks = hooks
         self._holder = secrets.token_hex(16)
-        self._next: IDelayedCall | None = None
-        self._round: Deferred[Any] | None = None
-        self._again = False
-
-    def startService(self) -> None:
-        super().startService()
-        self._next = self._clock.callLater(INTERVAL, self._begin)
-
-    def stopService(self) -> Deferred[None]:
-        """Ends the attempts that run: their leases run out, and another sender makes them."""
-        super().stopService()
-        if self._next is not None and self._next.active():
-            self._next.cancel()
-        running = self._round or succeed(None)
-        running.cancel()
-        return running
-
-    def wake(self) -> None:
-        """Something is to be sent: look now."""
-        if self._next is not None and self._next.active():
-            self._next.reset(0)
-        else:
-            self._again = True
-
-    def _begin(self) -> None:
-        self._again = False
-        self._round = Deferred.fromCoroutine(self._send_due())
-        self._round.addBoth(self._rest)
-
-    def _rest(self, result: Any) -> None:
-        self._round = None
-        if isinstance(result, Failure) and not result.check(PleaseWait, CancelledError):
-            self.log.failure("delivering webhooks", result)
-        if self.running:
-            self._next = self._clock.callLater(0 if result is True or self._again else INTERVAL, self._begin)
+        super().__init__("webhooks", clock, INTERVAL, self._send_due, longest=LONGEST)
 
     async def _send_due(self) -> bool:
+        if not await self._database.read(_is_due, utc_now(self._clock)):
+            return False
         due = await self._database.run(_lease, self._holder, utc_now(self._clock))
         results: Any = await DeferredList(
             [Deferred.fromCoroutine(self._send(each)) for each in due], consumeErrors=True
@@ -143,6 +110,17 @@ class HookSender(Service):
 def _reason(error: Exception) -> str:
     reasons = getattr(error, "reasons", None)
     return _reason(reasons[0].value) if reasons else (str(error) or type(error).__name__)[:300]
+
+
+_DUE = (
+    select(webhook_delivery.c.id)
+    .where(webhook_delivery.c.state == QUEUED, webhook_delivery.c.due_at <= bindparam("now"))
+    .limit(1)
+)
+
+
+def _is_due(transaction: Connection, now: datetime) -> bool:
+    return transaction.execute(_DUE, {"now": now}).first() is not None
 
 
 def _lease(transaction: Connection, holder: str, now: datetime) -> list[_Due]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, update
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.apiserver.database import Database
+from meeting.apiserver.database import Database, afterwards
 from meeting.apiserver.hooks import rules
 from meeting.apiserver.hooks.rules import Event, Network
 from meeting.apiserver.hooks.tables import webhook, webhook_delivery
@@ -56,12 +56,23 @@ class Delivery:
 class Hooks:
     """The webhooks of the hub."""
 
-    def __init__(self, database: Database, clock: IReactorTime, key: bytes, networks: Collection[Network]) -> None:
-        """`key`: the secret's key of the purpose `webhook`. `networks`: private ones that may be reached."""
+    def __init__(
+        self,
+        database: Database,
+        clock: IReactorTime,
+        key: bytes,
+        networks: Collection[Network],
+        *,
+        wake: Callable[[], None],
+    ) -> None:
+        """`key`: the secret's key of the purpose `webhook`. `networks`: private ones that may be reached. `wake`: lets
+        the sender look.
+        """
         self._database = database
         self._clock = clock
         self._key = key
         self._networks = tuple(networks)
+        self._wake = wake
 
     # -- telling ------------------------------------------------------------------------------------------------------
 
@@ -71,7 +82,6 @@ class Hooks:
         """Write down for each webhook that wants it what has happened, with the transaction in which it happens.
 
         `data` gives what to tell, one for each time the event has happened; it is asked only if somebody wants to know.
-        The sender finds it within a second.
         """
         wanting = [row.id for row in transaction.execute(_ENABLED) if event in row.events]
         if not wanting:
@@ -86,6 +96,7 @@ class Hooks:
         rows = [_row(id, event, each, now) for each in (data() if open_ else ()) for id in open_]
         if rows:
             transaction.execute(webhook_delivery.insert(), rows)
+            afterwards(transaction, self._wake)
 
     # -- administrators ---------------------------------------------------------------------------------------------
 

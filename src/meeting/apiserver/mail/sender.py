@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from meeting.apiserver.database import Database
+from meeting.apiserver.errands import Rounds
 from meeting.apiserver.mail import rules
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.tables import mail
@@ -31,8 +32,9 @@ from meeting.daemon.observe import Metrics
 
 #: Mails sent at the same time.
 AT_ONCE = 8
-#: Seconds between two looks into the queue when nobody wakes the sender.
-INTERVAL = 1.0
+#: Seconds until the queue is looked into again, and at most, when nobody wakes the sender: for what another replica
+#: left undone, and for what is tried again.
+INTERVAL, LONGEST = 1.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -95,41 +97,35 @@ class Sender(Service):
         self._failures = metrics.gauge("meeting_mail_server_failures", "Failures in a row.", ["server"])
         self._servers = servers or [Server(f"server {number + 1}") for number in range(len(transports))]
         self._holder = secrets.token_hex(16)
-        self._next: IDelayedCall | None = None
-        self._looking: Deferred[Any] | None = None
+        self._rounds = Rounds("mails", clock, INTERVAL, self._take_due, longest=LONGEST, patient=True)
         self._in_flight: dict[str, Deferred[Any]] = {}
         # Tried, and not written down yet because the database was away: what was sent is not sent again by us.
         self._unsettled: dict[str, tuple[Outgoing, Report]] = {}
-        self._again = False
         self._renewing = LoopingCall(self._renew_leases)
         self._renewing.clock = clock
 
     def startService(self) -> None:
         super().startService()
         if self._transports:
-            self._next = self._clock.callLater(0, self._look)
+            self._rounds.startService()
+            self._rounds.wake()
             self._renewing.start(rules.RENEW_LEASE.total_seconds(), now=False)
 
     def stopService(self) -> Deferred[None]:
         """Waits for the mails that are being sent: each is written down as sent, or it would be sent again."""
         super().stopService()
-        if self._next is not None and self._next.active():
-            self._next.cancel()
         return Deferred.fromCoroutine(self._finish())
 
     async def _finish(self) -> None:
-        if self._looking is not None:
-            await self._looking
+        if self._rounds.running:
+            await self._rounds.stopService()
         await DeferredList(list(self._in_flight.values()))
         if self._renewing.running:
             self._renewing.stop()
 
     def wake(self) -> None:
         """Something was queued: look now."""
-        if self._next is not None and self._next.active():
-            self._next.reset(0)
-        else:
-            self._again = True
+        self._rounds.wake()
 
     def state(self) -> list[dict[str, Any]]:
         """The mail servers, for administrators; `resting_until` is a moment in ISO 8601, or None."""
@@ -149,34 +145,22 @@ class Sender(Service):
             )
         return shown
 
-    def _look(self) -> None:
-        self._again = False
-        self._looking = Deferred.fromCoroutine(self._take_due())
-        self._looking.addBoth(self._looked)
-
-    def _looked(self, result: Any) -> None:
-        self._looking = None
-        if isinstance(result, Failure):
-            self._tell(result)
-        if self.running:
-            more = self._again or (result is True and len(self._in_flight) < AT_ONCE)
-            self._next = self._clock.callLater(0 if more else INTERVAL, self._look)
-
     async def _take_due(self) -> bool:
         """Begin to send as many as there is room for; says whether there may be more."""
         for letter, report in list(self._unsettled.values()):
             await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
             self._unsettled.pop(letter.id)
         room = AT_ONCE - len(self._in_flight)
-        if room == 0:
-            return True
+        # Reading comes first: most looks find nothing, and a database that only one may write to is left alone.
+        if room == 0 or not await self._database.read(_is_due, utc_now(self._clock)):
+            return False  # whoever makes room wakes us
         due = await self._database.run(_lease, self._holder, utc_now(self._clock), room)
         for letter in due:
             if letter.id not in self._in_flight:  # a lease of ours that could not be renewed in time
                 self._in_flight[letter.id] = sending = Deferred.fromCoroutine(self._send(letter))
                 sending.addErrback(self._tell)
                 sending.addCallback(self._sent, letter.id, len(due) == room)
-        return len(due) == room
+        return len(due) == room and len(self._in_flight) < AT_ONCE
 
     def _sent(self, _: Any, identity: str, more: bool) -> None:
         del self._in_flight[identity]
@@ -230,6 +214,17 @@ class Sender(Service):
             self._rests.worked(number)
         rest = self._rests.resting.get(number)
         self._failures.labels(self._servers[number].name).set(rest.failures if rest else 0)
+
+
+_DUE = (
+    select(mail.c.id)
+    .where(mail.c.state == QUEUED, or_(mail.c.due_at <= bindparam("now"), mail.c.expires_at <= bindparam("now")))
+    .limit(1)
+)
+
+
+def _is_due(transaction: Connection, now: datetime) -> bool:
+    return transaction.execute(_DUE, {"now": now}).first() is not None
 
 
 def _lease(transaction: Connection, holder: str, now: datetime, most: int) -> list[Outgoing]:

@@ -6,18 +6,23 @@ report is a fact that can be written down again; and what a server that died cou
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation.use_cases import lost_since
 from meeting.apiserver.database import Database, insert_new, upsert
+from meeting.apiserver.leases import Leases
 from meeting.apiserver.meetings.identities import subject_of
 from meeting.apiserver.meetings.news import Event, News
 from meeting.apiserver.meetings.rules import Kind
 from meeting.apiserver.meetings.tables import attendance, meeting, member, room
 from meeting.apiserver.schema import Moment, utc_now
+
+#: Seconds between two looks for rooms whose server has died; one replica looks.
+INTERVAL = 5.0
+REST = timedelta(seconds=INTERVAL * 0.9)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,20 @@ class Presence:
     """Attendance, and whether a meeting is running."""
 
     def __init__(
-        self, database: Database, clock: IReactorTime, news: News, *, recorded: Callable[[], bool] = lambda: True
+        self,
+        database: Database,
+        clock: IReactorTime,
+        leases: Leases,
+        news: News,
+        *,
+        recorded: Callable[[], bool] = lambda: True,
     ) -> None:
         """`recorded` False: who has left is forgotten, and nobody is told who comes and goes; that somebody was there
         is not.
         """
         self._database = database
         self._clock = clock
+        self._leases = leases
         self._news = news
         self._recorded = recorded
 
@@ -58,6 +70,11 @@ class Presence:
 
     async def sweep(self) -> None:
         """End the stays in rooms whose server has died or started anew."""
+        if await self._database.read(_anybody_runs):
+            # The rest is shorter than the round, so that each round is some replica's.
+            await self._leases.do("presence", self._sweep_once, rest=REST)
+
+    async def _sweep_once(self) -> None:
         await self._database.run(self._write_sweep, utc_now(self._clock), self._recorded())
 
     def _not_later(self, at: datetime) -> datetime:
@@ -85,7 +102,8 @@ class Presence:
             transaction,
             attendance,
             {**_row(stay, at), "left_at": at},
-            {"left_at": func.coalesce(attendance.c.left_at, literal(at, Moment))},
+            {"left_at": _LEFT},
+            at=at,
         )
         _lower_hand(transaction, stay)
         if recorded and was_there:
@@ -100,10 +118,7 @@ class Presence:
         transaction.execute(delete(room).where(room.c.meeting_id == meeting_id, ~there))
 
     def _write_sweep(self, transaction: Connection, now: datetime, recorded: bool) -> None:
-        query = select(meeting.c.id).where(meeting.c.running_since.is_not(None))
-        running = [row.id for row in transaction.execute(query)]
-        if not running:
-            return
+        running = [row.id for row in transaction.execute(_RUNNING)]
         since = lost_since(transaction, running, now)
         stays = select(attendance).where(attendance.c.meeting_id.in_(list(since)), attendance.c.left_at.is_(None))
         over = {row.meeting_id for row in transaction.execute(stays) if row.joined_at < since[row.meeting_id]}
@@ -147,6 +162,9 @@ class Presence:
             self._news.of_meeting_by_id(transaction, Event.MEETING_ENDED, meeting_id, at)
 
 
+_LEFT = func.coalesce(attendance.c.left_at, bindparam("at", type_=Moment))
+
+
 def _lower_hand(transaction: Connection, stay: Stay) -> None:
     """Whoever has left altogether does not come back with a raised hand."""
     subject = subject_of(stay.identity)
@@ -163,6 +181,13 @@ def _lower_hand(transaction: Connection, stay: Stay) -> None:
         member.c.hand_raised_at.is_not(None),
     )
     transaction.execute(update(member).where(*theirs, ~still).values(hand_raised_at=None))
+
+
+_RUNNING = select(meeting.c.id).where(meeting.c.running_since.is_not(None))
+
+
+def _anybody_runs(transaction: Connection) -> bool:
+    return transaction.execute(_RUNNING.limit(1)).first() is not None
 
 
 def _is_meeting(transaction: Connection, meeting_id: str) -> bool:

@@ -132,11 +132,13 @@ class Scheduling:
         series = series_of(title, wanted.recurrence, wanted.begin_at, wanted.end_at, zone)
         emails = invited_by(transaction, owner, wanted) or []
         if insert_if_absent(transaction, meeting, **row | writes.series_columns(series, now)):
-            writes.invite(transaction, meeting_id, emails, wanted.minutes_writers or ())
+            if emails:
+                writes.invite(transaction, meeting_id, emails, wanted.minutes_writers or ())
             made = _found(transaction, meeting_id, now)
             self._post(transaction, made, self._letters.invitations(transaction, made, now), now)
             self._want(transaction, made, now)
             self._news.of_meeting(transaction, Event.MEETING_CREATED, made, now)
+            return queries.with_deliveries(transaction, made) if emails else made
         # Else this is done again after a commit whose answer was lost: the mails are queued.
         return _found(transaction, meeting_id, now)
 

@@ -36,7 +36,9 @@ class MailPart:
         #: The addresses that mails come from, in the order of the servers.
         self.senders = [parseaddr(server.sender)[1] for server in servers]
         networks = options["webhookNetwork"]
-        self.hooks = Hooks(base.database, base.clock, base.secret.key("webhook"), networks)
+        self.hooks = Hooks(
+            base.database, base.clock, base.secret.key("webhook"), networks, wake=lambda: self.hook_sender.wake()
+        )
         self.hook_sender = HookSender(
             base.database,
             base.clock,

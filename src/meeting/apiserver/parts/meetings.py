@@ -8,7 +8,7 @@ from livekit.protocol.models import ParticipantInfo
 
 from meeting.apiserver.accounts import account_routes
 from meeting.apiserver.errands import Rounds
-from meeting.apiserver.meetings import calendar_routes, room_routes, routes, webhooks
+from meeting.apiserver.meetings import calendar_routes, presence, room_routes, routes, webhooks
 from meeting.apiserver.meetings.alignment import Alignment
 from meeting.apiserver.meetings.attendance import Attendances
 from meeting.apiserver.meetings.calendars import Calendars
@@ -32,8 +32,8 @@ from meeting.apiserver.parts.mail import MailPart
 from meeting.apiserver.parts.people import PeoplePart
 from meeting.daemon.web import Api
 
-#: Seconds between two looks for rooms whose server died.
-PRESENCE_INTERVAL = 5.0
+#: Seconds between two looks for meetings that have lasted as long as they may.
+LENGTH_INTERVAL = 5.0
 #: Seconds between two looks for series that move on to their next meeting, and for reminders that are due.
 SERIES_INTERVAL = 20.0
 REMINDER_INTERVAL = 15.0
@@ -60,8 +60,8 @@ class MeetingsPart:
         self._add_calendar(outgoing, servers, news)
         self._add_rooms(servers, news)
         self.services = (
-            Rounds("lengths", base.clock, PRESENCE_INTERVAL, self.meetings.end_overlong),
-            Rounds("presence", base.clock, PRESENCE_INTERVAL, self._presence.sweep),
+            Rounds("lengths", base.clock, LENGTH_INTERVAL, self.meetings.end_overlong),
+            Rounds("presence", base.clock, presence.INTERVAL, self._presence.sweep),
             Rounds("series", base.clock, SERIES_INTERVAL, self.scheduling.advance),
             Rounds("reminders", base.clock, REMINDER_INTERVAL, self._reminders.send),
         )
@@ -109,7 +109,7 @@ class MeetingsPart:
             house=self._house,
             token_lifetime=timedelta(seconds=base.options["tokenLifetime"]),
         )
-        self._presence = Presence(base.database, base.clock, news, recorded=self._recorded)
+        self._presence = Presence(base.database, base.clock, base.leases, news, recorded=self._recorded)
         self._alignment = Alignment(base.database, base.clock, self._rooms, base.errands)
         self._moderation = Moderation(base.database, base.clock, self.meetings, self._rooms, self._alignment)
         self._attendances = Attendances(base.database, base.clock, self.meetings, recorded=self._recorded)
