@@ -74,7 +74,8 @@ def test_a_round_that_says_there_is_more_is_followed_at_once(clock: Clock) -> No
 
 def test_who_wakes_while_a_round_runs_gets_another_one_after_it(clock: Clock) -> None:
     diary = Diary(clock)
-    diary.open = waited = Deferred()
+    waited: Deferred[None] = Deferred()
+    diary.open = waited
     rounds = Rounds("it", clock, 1.0, diary.work)
     rounds.startService()
     clock.advance(1)
@@ -91,7 +92,8 @@ def test_who_wakes_while_a_round_runs_gets_another_one_after_it(clock: Clock) ->
 @pytest.mark.parametrize("patient", [False, True])
 def test_a_round_that_runs_is_cancelled_or_waited_for_when_the_rounds_end(clock: Clock, patient: bool) -> None:
     diary = Diary(clock)
-    diary.open = waited = Deferred()
+    waited: Deferred[None] = Deferred()
+    diary.open = waited
     rounds = Rounds("it", clock, 1.0, diary.work, patient=patient)
     rounds.startService()
     clock.advance(1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, bindparam, select, update
 
 from meeting.apiserver.accounts import rules
 from meeting.apiserver.accounts.tables import person
@@ -67,6 +67,12 @@ _BY_ID = select(*PERSON).where(person.c.id == bindparam("id"))
 _BY_IDS = select(*PERSON).where(person.c.id.in_(bindparam("ids", expanding=True)))
 _BY_EMAIL = select(*PERSON).where(person.c.email == bindparam("email"))
 _BY_EMAILS = select(*PERSON).where(person.c.email.in_(bindparam("emails", expanding=True)))
+
+
+def with_person(rows: Select[Any], of: Table, column: ColumnElement[str], name: str) -> Select[Any]:
+    """`rows` of a table, each with the person whose id stands in `column`: their columns begin with `name`."""
+    labelled = (each.label(f"{name}_{each.name}") for each in PERSON if each.name != "id")
+    return rows.add_columns(*labelled).join_from(of, person, person.c.id == column)
 
 
 def person_of(row: Any) -> Person:

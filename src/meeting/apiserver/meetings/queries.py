@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, or_, select, union
 
-from meeting.apiserver.accounts.people import PERSON
-from meeting.apiserver.accounts.tables import person
+from meeting.apiserver.accounts.people import with_person
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
 from meeting.apiserver.mail.use_cases import Delivery, deliveries
 from meeting.apiserver.meetings import recurrence, rules
@@ -22,9 +21,7 @@ EVERY = datetime(1970, 1, 1, tzinfo=UTC)
 _LONGEST_CHAIN = 20
 
 #: The rows of meetings, each with its owner's: what all queries here begin with, and `of_rows` understands.
-MEETINGS = select(
-    meeting, *(column.label(f"owner_{column.name}") for column in PERSON if column.name != "id")
-).join_from(meeting, person, person.c.id == meeting.c.owner_id)
+MEETINGS = with_person(select(meeting), meeting, meeting.c.owner_id, "owner")
 _BY_CODE = MEETINGS.where(meeting.c.code == bindparam("code"))
 _BY_ID = MEETINGS.where(meeting.c.id == bindparam("id"))
 _INSTANT_OF = MEETINGS.where(meeting.c.instant_owner_id == bindparam("owner_id"))
