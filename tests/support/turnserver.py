@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as NotInTime
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime, IReactorUDP
 from twisted.internet.protocol import DatagramProtocol
@@ -86,12 +87,12 @@ async def echo(port: int = 0, host: str = HOST) -> AsyncIterator[tuple[Echo, int
 
 
 @asynccontextmanager
-async def echo_pair() -> AsyncIterator[tuple[Echo, int]]:
+async def echo_pair(host: str = HOST) -> AsyncIterator[tuple[Echo, int]]:
     """Two echoing peers on neighbouring ports, as for RTP and RTCP; the first one's port."""
     while True:
-        async with echo() as (first, port):
+        async with echo(host=host) as (first, port):
             try:
-                async with echo(port + 1):
+                async with echo(port + 1, host):
                     yield first, port
                     return
             except CannotListenError:
@@ -123,15 +124,19 @@ class TestClient(DatagramProtocol):
         assert self.transport is not None
         self.transport.write(data, self._server)
 
-    async def hear(self) -> bytes:
-        """The next datagram, within five seconds."""
+    async def hear(self, patience: float = 5) -> bytes:
+        """The next datagram, within so many seconds."""
         from twisted.internet import reactor
 
         if self._heard:
             return self._heard.pop(0)
         waiting: Deferred[bytes] = Deferred()
         self._waiting.append(waiting)
-        return await waiting.addTimeout(5, IReactorTime(reactor))
+        try:
+            return await waiting.addTimeout(patience, IReactorTime(reactor))
+        finally:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
 
     async def ask(self, method: Method, *attributes: tuple[int, bytes], signed: bool = True) -> Message:
         """A request and its answer."""
@@ -182,6 +187,24 @@ async def client(
         yield protocol
     finally:
         await port.stopListening()
+
+
+async def probe_until_answered(host: str, port: int) -> None:
+    """Asks for a Binding again and again, until a server that is starting answers; the test's deadline ends it."""
+    from twisted.internet import reactor
+
+    protocol = TestClient((host, port))
+    socket: Any = IReactorUDP(reactor).listenUDP(0, protocol, host, 9000)
+    try:
+        while True:
+            protocol.send(Message(Class.REQUEST, Method.BINDING, bytes(12)).build())
+            try:
+                await protocol.hear(0.2)
+                return
+            except NotInTime:
+                continue
+    finally:
+        await socket.stopListening()
 
 
 def free_udp_port() -> int:

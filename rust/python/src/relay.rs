@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// (worker, listener, host, port): a client as the engine knows it.
-type PyClient = (usize, u8, String, u16);
+pub(crate) type PyClient = (usize, u8, String, u16);
 
 /// A request as (client, packet), or a trouble as (text,).
 #[derive(IntoPyObject)]
@@ -287,7 +287,7 @@ impl Relay {
     }
 }
 
-fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Client)> {
+pub(crate) fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Client)> {
     Ok((
         *worker,
         Client {
@@ -297,12 +297,12 @@ fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Cl
     ))
 }
 
-fn ip(host: &str) -> PyResult<IpAddr> {
+pub(crate) fn ip(host: &str) -> PyResult<IpAddr> {
     host.parse()
         .map_err(|_| PyValueError::new_err(format!("{host} is not an IP address")))
 }
 
-fn socket_address(host: &str, port: u16) -> PyResult<SocketAddr> {
+pub(crate) fn socket_address(host: &str, port: u16) -> PyResult<SocketAddr> {
     Ok(SocketAddr::new(ip(host)?, port))
 }
 

@@ -5,7 +5,7 @@ A daemon that cannot reach the hub goes on serving. It says once that the hub is
 
 from collections.abc import Callable
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from twisted.application.service import Service
@@ -23,6 +23,7 @@ Kind = Literal["sfu", "turn", "fs", "allocate"]
 State = Literal["starting", "ready", "draining"]
 
 PATH = "/api/v1/daemons/heartbeat"
+MOST_ROOMS = 200
 WAIT_AFTER_REFUSAL = 10.0
 
 
@@ -45,6 +46,8 @@ class Heartbeat(BaseModel):
     load: float = Field(default=0.0, ge=0.0, le=1.0)
     media: list[str] = Field(default_factory=list, max_length=64)
     """sfu only: every address:port of its media sockets."""
+    rooms: list[Annotated[str, Field(max_length=128)]] = Field(default_factory=list, max_length=MOST_ROOMS)
+    """turn only: some of the rooms it relays for, others in the next heartbeats. The answer says which are over."""
     details: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -59,12 +62,16 @@ class Farewell(BaseModel):
 
 
 class HeartbeatAnswer(BaseModel):
-    """What the hub says back. `interval` in seconds; `peers` for turnservers only. What else it says is for later."""
+    """What the hub says back; what else it says is for later."""
 
     model_config = ConfigDict(frozen=True)
 
     interval: float = Field(default=1.0, gt=0.0, le=60.0)
-    peers: list[str] = Field(default_factory=list)
+    """Seconds until the next heartbeat is expected."""
+    over: list[str] = Field(default_factory=list)
+    """turn only: of the rooms it asked about, those whose meetings have ended or were cancelled."""
+    others: list[str] = Field(default_factory=list)
+    """turn only: the turnservers that are ready besides, for clients that are sent away by one that stops."""
 
 
 class Registration(Service):

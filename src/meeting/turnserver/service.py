@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import ifaddr
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.daemon.client import agent_for
@@ -21,6 +23,7 @@ from meeting.dataplane.relay import Relay
 from meeting.dataplane.values import RelayLimits
 from meeting.turnserver.allocations import Allocations
 from meeting.turnserver.authentication import Authentication
+from meeting.turnserver.hub import Drain, Word
 from meeting.turnserver.listeners import RelayPorts, Requests
 from meeting.turnserver.metrics import TurnMetrics
 from meeting.turnserver.peers import Peers
@@ -73,6 +76,9 @@ class TurnServer(MultiService):
         requests = Requests(clock, self.relay, self.allocations)
         ports = RelayPorts(reactor, self.relay, self.allocations, requests)
 
+        self._hub = Word(self.allocations)
+        self._drain = Drain(clock, self.allocations, self._hub.elsewhere, settings["drain"])
+
         address = HostPort(str(settings["ip"][0]), settings["port"])
         instance = new_instance()
         registration = Registration(
@@ -86,10 +92,12 @@ class TurnServer(MultiService):
                 url=f"turn:{address}",
                 instance=instance,
                 version=version("meeting"),
-                state="ready" if ports.ready else "starting",
+                state="draining" if self._drain.begun else "ready" if ports.ready else "starting",
                 load=min(1.0, len(self.allocations) / max(1, quotas.total)),
+                rooms=self._hub.some_rooms(),
                 details={"allocations": len(self.allocations), "relay": [str(ip) for ip in external.values()]},
             ),
+            self._hub.hear,
             interval=settings["heartbeat"],
         )
         # Started in this order and stopped in the other: first the good-bye, then the ports.
@@ -101,12 +109,28 @@ class TurnServer(MultiService):
                 "relay": "open" if ports.ready else "not open",
                 "hub": "registered" if registration.connected else "cannot be reached",
             }
-            return Readiness(ports.ready, checks)
+            return Readiness(ports.ready and not self._drain.begun, checks)
 
         metrics = Metrics()
         metrics.registry.register(TurnMetrics(self.relay, self.allocations, requests))
-        self.status = status_resource(metrics, ready, lambda: {"allocations": self.allocations.state(clock.seconds())})
+        self.status = status_resource(
+            metrics,
+            ready,
+            lambda: {
+                "draining": self._drain.begun,
+                "counters": asdict(self.relay.counters()),
+                "allocations": self.allocations.state(clock.seconds()),
+            },
+        )
         self.resource = self.status
+
+    def stopService(self) -> Deferred[None]:
+        """Nobody new, then a time for those who are there, then the good-bye and the ports."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        await self._drain.drained()
+        await super().stopService()
 
 
 def _local_addresses(told: Sequence[IP], given: Sequence[IP], interfaces: Collection[IP]) -> list[IP]:

@@ -75,6 +75,12 @@ class Options(DaemonOptions):
         ),
         Flag("bandwidth", "bytes a second that all of them pass on together; 0: no limit", "0", shared.size),
         Flag("mobility", "allocations go along when their client's address changes (RFC 8016)", "true", shared.boolean),
+        Flag(
+            "drain",
+            "before it stops: how long those who relay may go on, while new ones are sent to another server",
+            "0s",
+            shared.seconds,
+        ),
         shared.APISERVER,
         shared.HEARTBEAT,
         shared.CA,

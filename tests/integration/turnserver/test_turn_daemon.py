@@ -13,8 +13,9 @@ from twisted.web.server import Site
 
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.secret import RequestVerifier
+from meeting.stun import AttributeType, Method
 from tests.support.deadlines import deadline
-from tests.support.turn import SECRET
+from tests.support.turn import SECRET, code_of
 from tests.support.turnserver import HOST, client, turnserver
 
 
@@ -112,3 +113,17 @@ async def test_nothing_is_left_when_it_has_stopped() -> None:
         async with client(again) as user:
             assert (await user.allocate()).addresses(0x16) == [relayed]
     assert threading.active_count() == before
+
+
+@deadline(30)
+async def test_who_had_an_allocation_before_a_restart_is_told_and_makes_another() -> None:
+    async with turnserver() as first, client(first) as user:
+        await user.allocate()
+        port, nonce = first.relay.addresses[0][1], user.nonce
+    async with turnserver("--port", str(port)) as second, client(second) as user:
+        user.nonce = nonce
+        stale = await user.ask(Method.REFRESH)
+        assert code_of(stale) == 438
+        user.nonce = stale.get(AttributeType.NONCE) or b""
+        assert code_of(await user.ask(Method.REFRESH)) == 437
+        assert code_of(await user.allocate()) == 200

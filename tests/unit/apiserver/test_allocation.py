@@ -35,18 +35,34 @@ def join(browser: Browser, meeting: dict[str, Any]) -> Any:
 
 def test_a_heartbeat_is_answered_with_the_interval(hub: Hub) -> None:
     answer = hub.beat("sfu", "1.sfu.example.com:443")
-    assert (answer.status, answer.json) == (200, {"interval": 1.0, "peers": []})
+    assert (answer.status, answer.json) == (200, {"interval": 1.0, "over": [], "others": []})
 
 
-def test_a_turnserver_hears_the_media_addresses_of_the_sfuservers_that_are_alive(hub: Hub) -> None:
-    hub.beat("sfu", "1.sfu.example.com:443", media=["10.0.0.1:40000", "[2001:db8::1]:40000"])
-    hub.beat("sfu", "2.sfu.example.com:443", media=["10.0.0.2:40000"])
-    answer = hub.beat("turn", "198.51.100.1:3478")
-    assert answer.json["peers"] == ["10.0.0.1:40000", "10.0.0.2:40000", "[2001:db8::1]:40000"]
-    hub.clock.advance(8)
-    hub.beat("sfu", "2.sfu.example.com:443", media=["10.0.0.2:40000"])
-    hub.clock.advance(8)
-    assert hub.beat("turn", "198.51.100.1:3478").json["peers"] == ["10.0.0.2:40000"]
+def test_a_turnserver_hears_of_the_others_that_are_ready(hub: Hub) -> None:
+    hub.beat("turn", "198.51.100.1:3478", load=0.5)
+    hub.beat("turn", "198.51.100.2:3478")
+    hub.beat("turn", "198.51.100.3:3478", state="draining")
+    hub.beat("sfu", "1.sfu.example.com:443")
+    answer = hub.beat("turn", "198.51.100.9:3478")
+    assert answer.json["others"] == ["198.51.100.2:3478", "198.51.100.1:3478"]
+    hub.clock.advance(4)
+    hub.beat("turn", "198.51.100.1:3478")
+    assert hub.beat("turn", "198.51.100.9:3478").json["others"] == ["198.51.100.1:3478"]
+
+
+def test_a_turnserver_hears_which_of_its_meetings_are_over(hub: Hub) -> None:
+    hub.beat("sfu", "1.sfu.example.com:443")
+    ada, bob = hub.sign_in(ADA), hub.sign_in(BOB)
+    meetings = [person.instant() for person in (ada, bob)]
+    going, ended = (
+        verify_access_token(hub.secret, join(person, one).json["token"], hub.clock.seconds()).room
+        for person, one in zip((ada, bob), meetings, strict=True)
+    )
+    assert bob.post(f"/api/v1/meetings/{meetings[1]['code']}/end").status == 204
+    rooms = [going, ended, "0" * 32, "somebody's own room"]
+    assert hub.beat("turn", "198.51.100.1:3478", rooms=rooms).json["over"] == [ended]
+    assert hub.beat("sfu", "1.sfu.example.com:443", rooms=rooms).json["over"] == []
+    assert hub.beat("turn", "198.51.100.1:3478", rooms=["r"] * 201).status == 400
 
 
 def test_an_unsigned_heartbeat_is_refused(hub: Hub) -> None:

@@ -70,7 +70,7 @@ class Hub:
         authorization = headers.getRawHeaders("Authorization", [""])[0]
         kind = self.verifier.verify(authorization, method.decode(), path, body, self.clock.seconds())
         self.diary.append((f"{kind} {method.decode()}", path, json.loads(body) if body else None))
-        answer = self.answers.pop(0) if self.answers else Response(200, b'{"interval": 1.0, "peers": []}')
+        answer = self.answers.pop(0) if self.answers else Response(200, b'{"interval": 1.0, "others": []}')
         return (
             fail(answer)
             if isinstance(answer, Exception)
@@ -111,11 +111,11 @@ def test_a_heartbeat_goes_out_at_once_and_each_second(hub: Hub, clock: Clock) ->
 
 
 def test_answers_are_heard(hub: Hub) -> None:
-    hub.answers = [Response(200, b'{"interval": 1.0, "peers": ["10.0.0.7:40000"], "later": 1}')]
+    hub.answers = [Response(200, b'{"interval": 1.0, "others": ["192.0.2.7:3478"], "later": 1}')]
     heard: list[HeartbeatAnswer] = []
     service = registration(hub, heard)
     service.startService()
-    assert heard[0].peers == ["10.0.0.7:40000"]
+    assert heard[0].others == ["192.0.2.7:3478"]
     service.stopService()
 
 

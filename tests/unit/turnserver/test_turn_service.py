@@ -9,12 +9,14 @@ from twisted.python import usage
 from zope.interface.verify import verifyObject
 
 from meeting.daemon.errors import ConfigurationError
+from meeting.daemon.registration import MOST_ROOMS, HeartbeatAnswer
 from meeting.dataplane.interfaces import IRelayListener
 from meeting.stun import Message, Method
+from meeting.turnserver.hub import Word
 from meeting.turnserver.service import TurnServer
 from meeting.turnserver.tap import Options
 from tests.support.logs import captured_events, text_of
-from tests.support.turn import CLIENT, NOW, UDP, Client, FakeRelay, code_of
+from tests.support.turn import CLIENT, NOW, UDP, Client, FakeRelay, Server, code_of, username
 
 NEEDED = ["--secret", "correct horse battery staple", "--apiserver", "hub.test:443"]
 
@@ -128,3 +130,46 @@ def test_trouble_in_the_threads_is_loud() -> None:
         world.relay.listener.trouble("panic in turn-0: index out of bounds")
     assert "panic in turn-0" in text_of(events)
     world.server.stopService()
+
+
+def test_all_rooms_come_round_to_be_asked_about_and_what_is_over_ends() -> None:
+    server = Server()
+    for number in range(MOST_ROOMS + 5):
+        server.allocated(Client(username(room=f"room{number:03}"), CLIENT._replace(port=1 + number)))
+    word = Word(server.machine)
+    asked = [*word.some_rooms(), *word.some_rooms()]
+    assert len(asked) == len(set(asked)) == MOST_ROOMS + 5
+    word.hear(HeartbeatAnswer(over=["room001", "room204", "nobody's"]))
+    assert len(server.machine) == MOST_ROOMS + 3
+    assert "room001" not in server.machine.rooms()
+
+
+def test_clients_are_sent_to_another_server_of_their_family() -> None:
+    word = Word(Server().machine)
+    assert word.elsewhere(1) is None
+    word.hear(HeartbeatAnswer(others=["turn.example.com:3478", "[2001:db8::7]:3478", "192.0.2.7:3479"]))
+    assert str(word.elsewhere(1)) == "192.0.2.7:3479"
+    assert str(word.elsewhere(2)) == "[2001:db8::7]:3478"
+
+
+def test_a_server_that_stops_lets_those_go_on_who_are_there_and_takes_nobody_new() -> None:
+    world = World("--ip", "8.8.4.4", "--drain", "60s")
+    world.server.startService()
+    assert world.ask(Client(), Method.ALLOCATE, UDP) == 200
+    stopped = world.server.stopService()
+    assert world.ask(Client(), Method.REFRESH) == 200
+    listener = world.relay.listener
+    assert listener is not None
+    listener.request(CLIENT._replace(port=9), Client().build(Method.ALLOCATE, UDP))
+    assert code_of(Message.parse(world.relay.answers.pop()[1])) == 508
+    world.reactor.pump([1.0] * 59)
+    assert not stopped.called
+    world.reactor.pump([1.0] * 2)
+    assert stopped.called
+    assert world.relay.listener is None
+
+
+def test_a_server_without_allocations_stops_at_once() -> None:
+    world = World("--ip", "8.8.4.4", "--drain", "60s")
+    world.server.startService()
+    assert world.server.stopService().called

@@ -1,9 +1,8 @@
 """The SQL of servers, promises and allocations. Each function is a part of one transaction."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -131,12 +130,11 @@ def lost_since(transaction: Connection, meeting_ids: Collection[str], now: datet
     }
 
 
-def peers(transaction: Connection, now: datetime) -> list[str]:
-    """The media addresses of the sfuservers that are not lost."""
-    sfuservers = transaction.execute(select(server).where(server.c.kind == "sfu")).all()
-    return sorted(
-        {address for row in sfuservers if not server_of(row).is_lost(now) for address in json.loads(row.media)}
-    )
+def ready(transaction: Connection, kind: str, but: str, now: datetime, interval: timedelta) -> list[str]:
+    """The addresses of the servers of a kind that take somebody new, but this one's; the least loaded first."""
+    found = map(server_of, transaction.execute(select(server).where(server.c.kind == kind, server.c.address != but)))
+    able = [each for each in found if each.state == "ready" and not each.drained and each.is_alive(now, interval)]
+    return [each.address for each in sorted(able, key=lambda each: (each.load, each.address))]
 
 
 def forget(transaction: Connection, before: datetime) -> None:

@@ -1,5 +1,7 @@
 """/api/v1/daemons/heartbeat: how servers register (docs/protocols/registration.md)."""
 
+from collections.abc import Awaitable, Callable
+
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation import rules
@@ -30,8 +32,15 @@ class SfuServers(Answer):
     servers: list[SfuServerAnswer]
 
 
-def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactorTime) -> None:
-    """Declare the routes of the daemons."""
+def add_routes(
+    api: Api,
+    allocation: Allocation,
+    secret: Secret,
+    clock: IReactorTime,
+    *,
+    over: Callable[[list[str]], Awaitable[list[str]]],
+) -> None:
+    """Declare the routes of the daemons. `over`: those of these rooms whose meetings have ended."""
     tags = ("daemons",)
     verifier = RequestVerifier(secret)
 
@@ -60,7 +69,7 @@ def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactor
         check(call, body.kind)
         if not rules.is_address(body.address) or not all(rules.is_address(address) for address in body.media):
             raise BadRequest("address and media are host:port.")
-        peers = await allocation.heartbeat(
+        others = await allocation.heartbeat(
             Beat(
                 body.kind,
                 body.address,
@@ -73,7 +82,8 @@ def add_routes(api: Api, allocation: Allocation, secret: Secret, clock: IReactor
                 body.details,
             )
         )
-        return HeartbeatAnswer(interval=allocation.interval.total_seconds(), peers=peers)
+        ended = await over(body.rooms) if body.kind == "turn" and body.rooms else []
+        return HeartbeatAnswer(interval=allocation.interval.total_seconds(), over=ended, others=others)
 
     @api.route(
         "GET",

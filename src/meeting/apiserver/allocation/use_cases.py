@@ -111,7 +111,7 @@ class Allocation:
     # -- registration -------------------------------------------------------------------------------------------------
 
     async def heartbeat(self, beat: Beat) -> list[str]:
-        """Write down that a server is there; returns the peers of a turnserver: the media addresses of live sfuservers.
+        """Write down that a server is there; tells a turnserver which others are ready.
 
         Raises AddressTaken while another instance with this address is alive.
         """
@@ -368,7 +368,7 @@ def _beat(transaction: Connection, beat: Beat, now: datetime, interval: timedelt
         upsert(transaction, server, {"kind": beat.kind, "address": beat.address, **fresh}, fresh)
     if beat.kind != "turn":
         return []
-    return queries.peers(transaction, now)
+    return queries.ready(transaction, "turn", beat.address, now, interval)
 
 
 def _leave(transaction: Connection, kind: str, address: str, instance: str) -> None:

@@ -1,5 +1,6 @@
 """Reading meetings: the one shape in which they leave the database."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from meeting.apiserver.meetings.tables import exception, invitee, meeting, membe
 
 #: For the whole series, in the place of an occurrence.
 EVERY = datetime(1970, 1, 1, tzinfo=UTC)
+_ID = re.compile(r"[0-9a-f]{32}")
 #: So many times a series may have been split for its first link to lead on.
 _LONGEST_CHAIN = 20
 
@@ -265,6 +267,13 @@ def shown(
         )
         for row, at in found
     ]
+
+
+def over(transaction: Connection, ids: Iterable[str], now: datetime) -> list[str]:
+    """Those of these meetings that have ended or were cancelled. What is no meeting's id is passed over."""
+    known = [each for each in ids if _ID.fullmatch(each)]
+    rows = transaction.execute(select(meeting).where(meeting.c.id.in_(known)))
+    return [row.id for row in rows if _state(row, None, now).is_over]
 
 
 def _state(row: Row[Any], at: Occurrence | None, now: datetime) -> State:

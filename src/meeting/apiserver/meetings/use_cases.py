@@ -3,7 +3,7 @@
 What has a time: `scheduling.py`. Who joins: `joining.py`. Who is there: `presence.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -94,6 +94,10 @@ class Meetings:
     async def end(self, caller: Caller, code: str) -> None:
         """End a meeting for all who are in it. Raises SignInNeeded, Forbidden, NotFound, MeetingOver."""
         self._close_room(await self._database.run(_end, caller, code, self._news, utc_now(self._clock)))
+
+    async def over(self, ids: Sequence[str]) -> list[str]:
+        """Those of these meetings that have ended or were cancelled."""
+        return await self._database.read(queries.over, ids, utc_now(self._clock))
 
     async def end_overlong(self) -> None:
         """End the meetings that have lasted as long as they may; everybody was warned (`alignment.metadata_of`)."""

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from meeting.apiserver.allocation import routes
 from meeting.apiserver.allocation.checks import Probe
 from meeting.apiserver.allocation.external import ExternalAllocator
 from meeting.apiserver.allocation.use_cases import Allocation
@@ -38,8 +37,7 @@ class AllocationPart:
         self.sweeps = (self.allocation.sweep,)
 
     def add_routes(self, api: Api) -> None:
-        """What servers tell the hub."""
-        routes.add_routes(api, self.allocation, self._base.secret, self._base.clock)
+        """None: what servers tell the hub is answered with what meetings know (`parts/meetings.py`)."""
 
     def ask_soon(self) -> None:
         """Somebody's meeting has asked for servers: see to it now rather than in the next round."""

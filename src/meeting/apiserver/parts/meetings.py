@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from livekit.protocol.models import ParticipantInfo
 
 from meeting.apiserver.accounts import account_routes
+from meeting.apiserver.allocation import routes as server_routes
 from meeting.apiserver.errands import Rounds
 from meeting.apiserver.meetings import calendar_routes, presence, room_routes, routes, webhooks
 from meeting.apiserver.meetings.alignment import Alignment
@@ -45,6 +46,7 @@ class MeetingsPart:
     def __init__(self, base: Foundation, outgoing: MailPart, people: PeoplePart, servers: AllocationPart) -> None:
         self._base = base
         self._people = people
+        self._allocation = servers.allocation
         self._rooms = Rooms(base.agent, base.clock, base.secret, servers.allocation)
         news = News(outgoing.hooks)
         self.meetings = Meetings(
@@ -115,8 +117,10 @@ class MeetingsPart:
         self._attendances = Attendances(base.database, base.clock, self.meetings, recorded=self._recorded)
 
     def add_routes(self, api: Api) -> None:
-        """Meetings, calendars, rooms; one's own account, which tells who meets whom."""
+        """Meetings, calendars, rooms; one's own account, which tells who meets whom; servers hear what is over."""
         callers = self._people.callers
+        base = self._base
+        server_routes.add_routes(api, self._allocation, base.secret, base.clock, over=self.meetings.over)
         account_routes.add_routes(
             api,
             self._people.profiles,

@@ -2045,6 +2045,8 @@ export interface components {
             load: number;
             /** Media */
             media?: string[];
+            /** Rooms */
+            rooms?: string[];
             /**
              * State
              * @default ready
@@ -2058,7 +2060,7 @@ export interface components {
         };
         /**
          * HeartbeatAnswer
-         * @description What the hub says back. `interval` in seconds; `peers` for turnservers only. What else it says is for later.
+         * @description What the hub says back; what else it says is for later.
          */
         HeartbeatAnswer: {
             /**
@@ -2066,8 +2068,10 @@ export interface components {
              * @default 1
              */
             interval: number;
-            /** Peers */
-            peers?: string[];
+            /** Others */
+            others?: string[];
+            /** Over */
+            over?: string[];
         };
         /**
          * HeldToken
