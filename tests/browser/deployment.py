@@ -28,6 +28,8 @@ class Deployment:
     url: str
     mailbox: Mailbox
     processes: dict[str, Daemon]
+    media_port: int
+    """Of the sfuserver, for UDP and TCP."""
 
     def restart(self, daemon: str) -> None:
         """Starts a daemon again after a kill, with the same files."""
@@ -55,7 +57,7 @@ def deployment(directory: Path, database: MariaDb) -> Iterator[Deployment]:
             for process in processes.values():
                 process.start()
                 process.wait_until_ready()
-            yield Deployment(f"https://{HOST}:{ports['apiserver']}", mailbox, processes)
+            yield Deployment(f"https://{HOST}:{ports['apiserver']}", mailbox, processes, ports["media"])
         finally:
             for process in processes.values():
                 process.stop()

@@ -5,6 +5,7 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { readRoomState } from "../core/roomState.ts";
 import type { LiveMeeting } from "../room/enter.ts";
+import { ConnectionWay } from "./ConnectionWay.tsx";
 
 /** A meeting with a maximum length says so five minutes before its end. */
 const WARNING = 5 * 60_000;
@@ -28,6 +29,7 @@ export function RoomBadges({ live }: { live: LiveMeeting }) {
         </Badge>
       ) : null}
       {left === null || left > WARNING ? null : <Badge color="orange.9">{t("call.endsIn", { count: Math.max(0, Math.ceil(left / 60_000)) })}</Badge>}
+      <ConnectionWay room={live.room} />
     </>
   );
 }
