@@ -146,6 +146,7 @@ fn link(profile: Profile, kind: Kind, number: u32) -> (Sink, Departure, Outbound
         rtx_payload_types: vec![(96, 97)],
         extensions: extensions(),
         mixed_extensions: true,
+        lossy: meeting_forward::LOSSY,
     });
     sink.feed(Some(1));
     let mut departure = Departure::default();

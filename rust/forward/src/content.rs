@@ -14,9 +14,21 @@ pub(crate) struct PayloadTypes([u8; 128]);
 /// What is to be written of a payload.
 #[derive(Debug)]
 pub(crate) struct Content<'p> {
+    pub(crate) payload_type: u8,
     pub(crate) payload: &'p [u8],
     /// It holds blocks (RFC 2198) whose types are still the publisher's.
-    blocks: bool,
+    pub(crate) blocks: bool,
+}
+
+impl<'p> Content<'p> {
+    /// A payload that has its types already.
+    pub(crate) fn made(payload_type: u8, payload: &'p [u8]) -> Content<'p> {
+        Content {
+            payload_type,
+            payload,
+            blocks: false,
+        }
+    }
 }
 
 impl PayloadTypes {
@@ -41,12 +53,12 @@ impl PayloadTypes {
     pub(crate) fn content<'p>(&self, packet: &Packet<'p>, payload_type: u8) -> Option<Content<'p>> {
         let payload = packet.payload();
         if packet.codec != Some(Codec::Red) {
-            let blocks = false;
-            return Some(Content { payload, blocks });
+            return Some(Content::made(payload_type, payload));
         }
         let (within, primary) = red::primary(payload).ok()?;
         let bare = self.get(within)? == payload_type;
         Some(Content {
+            payload_type,
             payload: if bare { primary } else { payload },
             blocks: !bare,
         })

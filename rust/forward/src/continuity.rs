@@ -8,9 +8,31 @@ use std::time::Instant;
 /// What is added to a Source's numbers to make them the Sink's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Offsets {
+    /// What relates the Sources' clocks to one another: it holds for sender reports.
     pub(crate) timestamp: u32,
+    catch_up: CatchUp,
     pub(crate) picture_id: u16,
     pub(crate) tl0_picture_index: u8,
+}
+
+/// A run that begins with a frame older than what was sent already, a key frame that had to be repaired say: its timestamps
+/// begin late by the lag and pass at half speed until they are right. Were they shifted for good, receivers would have to learn
+/// the relation to wall time anew, and play sound and picture apart meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct CatchUp {
+    /// The run's first timestamp, as the publisher had it.
+    from: u32,
+    lag: u32,
+}
+
+impl Offsets {
+    /// The Sink's timestamp for the publisher's.
+    pub(crate) fn timestamp_of(&self, input: u32) -> u32 {
+        let CatchUp { from, lag } = self.catch_up;
+        let since = input.wrapping_sub(from);
+        let late = if since < 2 * lag { lag - since / 2 } else { 0 };
+        input.wrapping_add(self.timestamp).wrapping_add(late)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +87,7 @@ impl Continuity {
             clock_rate: packet.clock_rate,
             at: now,
             input_timestamp: packet.header.timestamp,
-            output_timestamp: packet.header.timestamp.wrapping_add(offsets.timestamp),
+            output_timestamp: offsets.timestamp_of(packet.header.timestamp),
             picture_id,
             tl0_picture_index,
         });
@@ -76,27 +98,30 @@ impl Continuity {
         let Some(last) = self.last else {
             return Offsets::default();
         };
-        let timestamp = self
-            .next_timestamp(&last, packet, now)
-            .wrapping_sub(packet.header.timestamp);
+        let (next, lag) = self.next_timestamp(&last, packet, now);
+        let offsets = Offsets {
+            timestamp: next.wrapping_sub(packet.header.timestamp),
+            catch_up: CatchUp {
+                from: packet.header.timestamp,
+                lag,
+            },
+            ..Offsets::default()
+        };
         let Some(vp8) = packet.vp8 else {
-            return Offsets {
-                timestamp,
-                ..Offsets::default()
-            };
+            return offsets;
         };
         let id = vp8.picture_id.map_or(0, |id| id.value);
         let tl0 = vp8.tl0_picture_index.map_or(0, |(index, _)| index);
         Offsets {
-            timestamp,
             picture_id: last.picture_id.wrapping_add(1).wrapping_sub(id),
             tl0_picture_index: last.tl0_picture_index.wrapping_add(1).wrapping_sub(tl0),
+            ..offsets
         }
     }
 
-    /// By the publisher's capture time where both sides are known, by the time that passed otherwise; in any case later
-    /// than what was sent.
-    fn next_timestamp(&mut self, last: &Last, packet: &Packet<'_>, now: Instant) -> u32 {
+    /// By the publisher's capture time where both sides are known, by the time that passed otherwise; and the lag with which
+    /// it is later than what was sent.
+    fn next_timestamp(&mut self, last: &Last, packet: &Packet<'_>, now: Instant) -> (u32, u32) {
         let rate = packet.clock_rate;
         if self.anchor.is_none() {
             self.anchor = last.clock.map(|clock| Anchor {
@@ -120,10 +145,13 @@ impl Continuity {
             last.output_timestamp.wrapping_add(passed)
         });
         let earliest = last.output_timestamp.wrapping_add((rate / 1000).max(1));
-        if next.wrapping_sub(earliest).cast_signed() > 0 {
-            next
+        let lag = earliest.wrapping_sub(next);
+        if lag.cast_signed() <= 0 {
+            (next, 0)
+        } else if by_capture.is_some() && lag <= rate {
+            (next, lag)
         } else {
-            earliest
+            (earliest, 0)
         }
     }
 }

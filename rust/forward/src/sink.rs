@@ -1,8 +1,9 @@
 //! One track as one subscriber gets it.
 
 use crate::clock::SenderClock;
-use crate::content::PayloadTypes;
+use crate::content::{Content, PayloadTypes};
 use crate::continuity::Continuity;
+use crate::redundancy::{Made, Redundancy};
 use crate::reports::Reports;
 use crate::resend::Resends;
 use crate::spans::{Span, Spans};
@@ -14,8 +15,13 @@ use std::time::{Duration, Instant};
 
 /// Until a report block tells.
 const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
+/// Of what a report says less than is known, so much is believed.
+const LOSS_FALLS: f32 = 0.25;
 /// Stamps kept for plain resends.
 const STAMPS: u64 = 512;
+
+/// What a Sink takes for a lossy path unless told otherwise, in 1/256: 3 %.
+pub const LOSSY: u8 = 8;
 
 /// What a Sink is to be.
 #[derive(Debug, Clone)]
@@ -37,6 +43,9 @@ pub struct SinkConfig {
     pub extensions: ExtensionMap,
     /// The subscriber agreed to `a=extmap-allow-mixed` (RFC 8285 §6), as all browsers do.
     pub mixed_extensions: bool,
+    /// From this share reported lost on, in 1/256, each retransmission goes out twice and RED repeats two packets. Usually
+    /// [`LOSSY`].
+    pub lossy: u8,
 }
 
 /// Counters since the start, and what the subscriber last reported.
@@ -77,10 +86,14 @@ pub struct Sink {
     flowing: bool,
     key_frame: Option<SourceId>,
     continuity: Continuity,
+    redundancy: Redundancy,
     resends: Resends,
     /// For plain resends: the stamps of the newest packets, by output number.
     stamps: Vec<Option<(u64, Stamp)>>,
     reports: Reports,
+    lossy: u8,
+    /// The share reported lost, in 1/256: it rises at once and falls slowly.
+    loss: f32,
     statistics: SinkStatistics,
 }
 
@@ -103,9 +116,12 @@ impl Sink {
             flowing: false,
             key_frame: None,
             continuity: Continuity::default(),
+            redundancy: Redundancy::default(),
             resends: Resends::default(),
             stamps: vec![None; if plain { STAMPS as usize } else { 0 }],
             reports: Reports::new(),
+            lossy: config.lossy,
+            loss: 0.0,
             statistics: SinkStatistics::default(),
         }
     }
@@ -174,7 +190,16 @@ impl Sink {
         let (span, output, advances) = self.spans.forward(packet.feed, packet.sequence)?;
         let payload_type = payload_type?;
         let stamp = self.frame.stamp(departure);
-        let outgoing = self.write(packet, &span, output, payload_type, stamp, out)?;
+        let mut content = self.payload_types.content(packet, payload_type)?;
+        if content.blocks
+            && advances
+            && self.is_lossy()
+            && self.redundancy.make(packet, &self.payload_types, output)
+            && let Made::As(payload) = self.redundancy.of(output)
+        {
+            content = Content::made(payload_type, payload);
+        }
+        let outgoing = self.write(packet, &span, output, stamp, &content, out)?;
         if !self.stamps.is_empty() {
             self.stamps[(output % STAMPS) as usize] = Some((output, stamp));
         }
@@ -198,14 +223,16 @@ impl Sink {
         }
     }
 
-    /// Writes the next packet that was asked for again: as RTX (RFC 4588) if negotiated, else the same to the byte.
+    /// Writes the next packet that was asked for again: as RTX (RFC 4588) if negotiated, else the same to the byte. Over a
+    /// lossy path a second copy follows: call this again at [`Sink::resend_deadline`].
     pub fn resend<'h>(
         &mut self,
+        now: Instant,
         departure: &mut Departure,
         histories: impl Fn(SourceId) -> Option<&'h History>,
         out: &mut [u8],
     ) -> Option<Outgoing> {
-        while let Some(output) = self.resends.next() {
+        while let Some((output, copy)) = self.resends.next(now) {
             let packet = self.spans.source_of(output).and_then(|(span, input)| {
                 let packet = histories(span.feed.source)?.get(input)?;
                 (packet.feed == span.feed).then_some((span, packet))
@@ -214,16 +241,31 @@ impl Sink {
                 && let Some(outgoing) = self.write_again(&packet, &span, output, departure, out)
             {
                 self.statistics.resent += 1;
+                if !copy && self.is_lossy() {
+                    self.resends.repeat(output, now);
+                }
                 return Some(outgoing);
             }
-            self.statistics.unavailable += 1;
+            self.resends.forget(output);
+            self.statistics.unavailable += u64::from(!copy);
         }
         None
+    }
+
+    /// When to call [`Sink::resend`] next without a NACK.
+    pub fn resend_deadline(&self) -> Option<Instant> {
+        self.resends.deadline()
+    }
+
+    fn is_lossy(&self) -> bool {
+        self.loss >= f32::from(self.lossy)
     }
 
     /// Takes the subscriber's report on this Sink's SSRC.
     pub fn report_block(&mut self, block: &ReportBlock, now: Instant) {
         self.statistics.fraction_lost = block.fraction_lost;
+        let lost = f32::from(block.fraction_lost);
+        self.loss = lost.max(self.loss + (lost - self.loss) * LOSS_FALLS);
         self.statistics.jitter = block.jitter;
         if let Some(round_trip) = self.reports.round_trip(block, now) {
             self.statistics.round_trip = Some(round_trip);
@@ -308,24 +350,23 @@ impl Sink {
         packet: &Packet<'_>,
         span: &Span,
         output: u64,
-        payload_type: u8,
         stamp: Stamp,
+        content: &Content<'_>,
         out: &mut [u8],
     ) -> Option<Outgoing> {
         let header = Header::new(
-            payload_type,
+            content.payload_type,
             output as u16,
-            packet.header.timestamp.wrapping_add(span.offsets.timestamp),
+            span.offsets.timestamp_of(packet.header.timestamp),
             self.ssrc,
             packet.header.marker,
         );
-        let content = self.payload_types.content(packet, payload_type)?;
         let (header, len) = self
             .frame
             .write(&header, packet, content.payload, stamp, None, out)?;
         let written = out.get_mut(header..len)?;
         self.payload_types
-            .adapt(packet, &span.offsets, &content, written)?;
+            .adapt(packet, &span.offsets, content, written)?;
         let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
             len,
@@ -351,14 +392,19 @@ impl Sink {
             } else {
                 self.frame.stamp(departure)
             };
-            return self.write(packet, span, output, payload_type, stamp, out);
+            let content = match self.redundancy.of(output) {
+                Made::Never => self.payload_types.content(packet, payload_type)?,
+                Made::As(payload) => Content::made(payload_type, payload),
+                Made::Forgotten => return None,
+            };
+            return self.write(packet, span, output, stamp, &content, out);
         };
         let rtx_type = self.rtx_payload_types.get(payload_type)?;
         if packet.payload().is_empty() {
             return None;
         }
         let index = self.rtx_index;
-        let timestamp = packet.header.timestamp.wrapping_add(span.offsets.timestamp);
+        let timestamp = span.offsets.timestamp_of(packet.header.timestamp);
         let header = Header::new(
             rtx_type,
             index as u16,

@@ -191,7 +191,7 @@ fn call(path: Path, profile: Profile, seed: u64) -> Outcome {
                 }
             }
             while let Some(out) =
-                sink.resend(&mut departure, |_| Some(source.history()), &mut buffer)
+                sink.resend(now, &mut departure, |_| Some(source.history()), &mut buffer)
             {
                 let len = outbound
                     .protect_rtp(&mut buffer, out.header, out.len, out.index)

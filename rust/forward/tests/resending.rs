@@ -2,7 +2,7 @@
 
 mod support;
 
-use meeting_forward::{Kind, SinkConfig, Source, SourceConfig};
+use meeting_forward::{Kind, LOSSY, SinkConfig, Source, SourceConfig};
 use meeting_rtp::rtcp::{Builder, ReportBlock};
 use meeting_rtp::rtcp::{Packet, SenderInfo, packets};
 use meeting_rtp::{Extension, NtpTime};
@@ -83,12 +83,57 @@ fn without_rtx_a_packet_whose_stamp_is_forgotten_is_not_sent_again() {
 }
 
 #[test]
-fn a_packet_is_sent_again_once_per_round_trip() {
+fn a_request_is_refused_only_while_the_resend_is_on_its_way() {
     let (now, mut source) = (Instant::now(), source(1));
     let (mut to, _) = sent(video_config(), &mut source, now);
     assert_eq!(to.nack(&[&source], &[3, 3, 3], now).len(), 1);
-    assert_eq!(to.nack(&[&source], &[3], now + 99 * MILLISECOND).len(), 0);
-    assert_eq!(to.nack(&[&source], &[3], now + 101 * MILLISECOND).len(), 1);
+    assert_eq!(to.nack(&[&source], &[3], now + 49 * MILLISECOND).len(), 0);
+    assert_eq!(to.nack(&[&source], &[3], now + 51 * MILLISECOND).len(), 1);
+}
+
+#[test]
+fn what_the_history_got_late_is_sent_when_it_is_asked_for_again() {
+    let (now, mut source) = (Instant::now(), source(1));
+    let mut to = Subscriber::new(video_config());
+    to.sink.feed(Some(1));
+    to.pass(&mut source, &Media::video(1).key_frame(), now);
+    to.pass(&mut source, &Media::video(3).delta_frame(), now);
+    assert_eq!(to.nack(&[&source], &[2], now), []);
+    to.pass(&mut source, &Media::video(2).delta_frame(), now);
+    assert_eq!(to.nack(&[&source], &[2], now + MILLISECOND).len(), 1);
+}
+
+#[test]
+fn over_a_lossy_path_a_resend_goes_out_twice_a_moment_apart() {
+    let (now, mut source) = (Instant::now(), source(1));
+    let (mut to, _) = sent(video_config(), &mut source, now);
+    let report = |fraction_lost| ReportBlock {
+        ssrc: SINK_SSRC,
+        fraction_lost,
+        ..ReportBlock::default()
+    };
+    to.sink.report_block(&report(LOSSY - 1), now);
+    to.nack(&[&source], &[3], now);
+    assert_eq!(to.sink.resend_deadline(), None);
+    to.sink.report_block(&report(LOSSY), now);
+    let first = to.nack(&[&source], &[4], now);
+    let due = to.sink.resend_deadline().unwrap();
+    assert!((10..=20).contains(&(due - now).as_millis()));
+    assert_eq!(to.nack(&[&source], &[], due - MILLISECOND), []);
+    let second = to.nack(&[&source], &[], due);
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(first[0].payload(), second[0].payload());
+    assert_ne!(
+        first[0].index, second[0].index,
+        "two packets of the RTX stream"
+    );
+    assert_eq!(to.sink.resend_deadline(), None);
+    // one bad second is believed at once, and takes some good ones to be forgotten
+    for _ in 0..8 {
+        to.sink.report_block(&report(0), now);
+    }
+    to.nack(&[&source], &[5], now);
+    assert_eq!(to.sink.resend_deadline(), None);
 }
 
 #[test]
@@ -104,7 +149,7 @@ fn the_round_trip_is_measured_from_the_subscribers_reports() {
     };
     let block = ReportBlock {
         ssrc: SINK_SSRC,
-        fraction_lost: 12,
+        fraction_lost: 5,
         last_sender_report: info.ntp.middle(),
         delay_since: 65_536 / 2,
         ..ReportBlock::default()
@@ -113,10 +158,11 @@ fn the_round_trip_is_measured_from_the_subscribers_reports() {
     let statistics = to.sink.statistics();
     assert_eq!(
         (statistics.round_trip, statistics.fraction_lost),
-        (Some(30 * MILLISECOND), 12)
+        (Some(30 * MILLISECOND), 5)
     );
     assert_eq!(to.nack(&[&source], &[3], now).len(), 1);
-    assert_eq!(to.nack(&[&source], &[3], now + 31 * MILLISECOND).len(), 1);
+    assert_eq!(to.nack(&[&source], &[3], now + 14 * MILLISECOND).len(), 0);
+    assert_eq!(to.nack(&[&source], &[3], now + 16 * MILLISECOND).len(), 1);
 }
 
 #[test]

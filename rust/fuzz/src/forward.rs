@@ -38,7 +38,12 @@ struct World {
 impl World {
     fn new(kind: Kind, rtx_ssrc: Option<u32>) -> World {
         let extensions = ExtensionMap::new(Extension::ALL.into_iter().zip(1..));
-        let codecs = [(96, Codec::Vp8), (98, Codec::H264), (111, Codec::Opus)];
+        let codecs = [
+            (63, Codec::Red),
+            (96, Codec::Vp8),
+            (98, Codec::H264),
+            (111, Codec::Opus),
+        ];
         let codecs = codecs.map(|(payload_type, codec)| CodecParameters {
             payload_type,
             codec: Some(codec),
@@ -61,10 +66,11 @@ impl World {
                 ssrc: SSRC,
                 rtx_ssrc,
                 mid: "5".into(),
-                payload_types: vec![(96, 100), (111, 109)],
+                payload_types: vec![(63, 120), (96, 100), (111, 109)],
                 rtx_payload_types: vec![(100, 101)],
                 extensions,
                 mixed_extensions: true,
+                lossy: 0, // always
             }),
             departure: Departure::default(),
             sent: HashMap::new(),
@@ -135,8 +141,13 @@ impl World {
                 _ => {}
             }
         }
+        self.send_again();
+    }
+
+    fn send_again(&mut self) {
         let mut buffer = vec![0; 2048];
         let World {
+            now,
             sources,
             sink,
             departure,
@@ -144,6 +155,7 @@ impl World {
             ..
         } = self;
         while let Some(out) = sink.resend(
+            *now,
             departure,
             |id| Some(sources.get(id as usize)?.history()),
             &mut buffer,
@@ -166,6 +178,7 @@ impl World {
     fn handle_timeouts(&mut self) {
         let mut buffer = [0; 1200];
         let mut builder = Builder::new(&mut buffer);
+        self.send_again();
         self.sink.write_report(self.now, &mut builder);
         for source in &mut self.sources {
             while source.poll_event(self.now).is_some() {}
@@ -177,7 +190,9 @@ impl World {
 
     fn deadlines(&self) -> impl Iterator<Item = Instant> {
         let sources = self.sources.iter().filter_map(Source::deadline);
-        sources.chain(self.sink.deadline())
+        sources
+            .chain(self.sink.deadline())
+            .chain(self.sink.resend_deadline())
     }
 }
 

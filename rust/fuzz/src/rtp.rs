@@ -107,4 +107,12 @@ fn redundancy(payload: &[u8]) {
     };
     red::rename_types(&mut renamed, |from| Some(from ^ 1)).expect("its headers are whole");
     assert_eq!(red::primary(&renamed), Ok((within ^ 1, block)));
+    let blocks: Vec<_> = red::blocks(payload)
+        .map(|block| block.expect("they end where the newest begins"))
+        .collect();
+    let (newest, older) = blocks.split_last().expect("the newest at least");
+    assert_eq!((newest.payload_type, newest.payload), (within, block));
+    let mut written = vec![0; payload.len()];
+    assert_eq!(red::write(older, newest, &mut written), Ok(payload.len()));
+    assert_eq!(written, payload);
 }

@@ -232,6 +232,7 @@ impl Port {
             rtx_payload_types,
             extensions: extension_map(&extensions),
             mixed_extensions: true,
+            lossy: meeting_forward::LOSSY,
         };
         self.command(Command::AddSink {
             link,

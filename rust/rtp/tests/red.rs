@@ -1,6 +1,6 @@
 //! Redundant audio, as libwebrtc sends it.
 
-use meeting_rtp::{Malformed, red};
+use meeting_rtp::{Malformed, NoRoom, red};
 
 /// Two older Opus payloads of 3 and 2 bytes and the newest, of 4; 960 ticks apart.
 fn packet() -> Vec<u8> {
@@ -49,4 +49,50 @@ fn cut_anywhere_in_headers_or_older_blocks_it_is_truncated() {
             "{end}"
         );
     }
+}
+
+#[test]
+fn blocks_come_oldest_first_and_are_written_back_the_same() {
+    let packet = packet();
+    let blocks: Vec<_> = red::blocks(&packet).map(Result::unwrap).collect();
+    let seen: Vec<_> = blocks
+        .iter()
+        .map(|block| (block.timestamp_offset, block.payload))
+        .collect();
+    assert_eq!(seen, [(1920, &b"old"[..]), (960, b"er"), (0, b"Opus")]);
+    assert!(
+        blocks
+            .iter()
+            .all(|block| block.payload_type == 111 && red::is_repeatable(block))
+    );
+    let (newest, older) = blocks.split_last().unwrap();
+    let mut written = [0; 64];
+    assert_eq!(red::write(older, newest, &mut written), Ok(packet.len()));
+    assert_eq!(written[..packet.len()], packet);
+    assert_eq!(red::write(older, newest, &mut written[..9]), Err(NoRoom));
+}
+
+#[test]
+fn after_a_block_that_ends_early_there_are_no_more() {
+    for len in 0..packet().len() - 4 {
+        let cut = &packet()[..len];
+        assert_eq!(
+            red::blocks(cut).find_map(Result::err),
+            Some(Malformed::Truncated),
+            "{len} bytes"
+        );
+        assert!(red::blocks(cut).count() <= 3);
+    }
+}
+
+#[test]
+fn a_block_too_long_or_too_old_for_its_header_is_not_repeatable() {
+    let block = |timestamp_offset, payload| red::Block {
+        payload_type: 111,
+        timestamp_offset,
+        payload,
+    };
+    assert!(red::is_repeatable(&block(0x3fff, &[0; 0x3ff])));
+    assert!(!red::is_repeatable(&block(0x4000, &[0; 0x3ff])));
+    assert!(!red::is_repeatable(&block(0x3fff, &[0; 0x400])));
 }

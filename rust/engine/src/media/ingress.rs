@@ -343,7 +343,7 @@ impl Plane {
         }
     }
 
-    fn sink_of(&self, at: usize, ssrc: u32) -> Option<usize> {
+    pub(super) fn sink_of(&self, at: usize, ssrc: u32) -> Option<usize> {
         let mut sinks = self.links[at].sinks.iter().copied();
         sinks.find(|sink| self.sinks[*sink].ssrc == ssrc)
     }
@@ -363,42 +363,6 @@ impl Plane {
             self.sinks[sink].plis_received += 1;
             self.sinks[sink].machine.key_frame_requested();
             self.pass_key_frame_request(now, sink);
-        }
-    }
-
-    fn nack(&mut self, now: Instant, at: usize, nack: &rtcp::Nack<'_>) {
-        let Some(sink) = self.sink_of(at, nack.media) else {
-            return;
-        };
-        let sink = &mut self.sinks[sink];
-        let link = &mut self.links[at];
-        let (Some(outbound), Some((to, socket))) = (&link.outbound, link.path) else {
-            return;
-        };
-        sink.nacks_received += nack.sequences().count() as u64;
-        if self.exits[socket].is_behind(&to) {
-            // A stream loses nothing by itself: it is asked for what was held back, and would fall behind even more.
-            return;
-        }
-        sink.machine.nack(nack, now);
-        link.departure.at(self.clock.at(now));
-        let sources = &self.sources;
-        let exit = &mut self.exits[socket];
-        loop {
-            let room = exit.room();
-            let resent = sink.machine.resend(
-                &mut link.departure,
-                |name| Some(sources[place_of(sources, name)?].machine.history()),
-                room,
-            );
-            let Some(out) = resent else {
-                return;
-            };
-            if let Ok(len) = outbound.protect_rtp(room, out.header, out.len, out.index) {
-                exit.push(len, to);
-                link.packets_sent += 1;
-                link.bytes_sent += len as u64;
-            }
         }
     }
 }

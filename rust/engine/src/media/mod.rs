@@ -9,6 +9,7 @@ mod event;
 mod exit;
 mod ingress;
 mod plane;
+mod repair;
 mod schedule;
 mod statistics;
 mod streams;

@@ -42,6 +42,8 @@ pub(super) struct LinkState {
     pub departure: Departure,
     pub sources: Vec<usize>,
     pub sinks: Vec<usize>,
+    /// Places of the Sinks that have second copies to send.
+    pub repeating: Vec<usize>,
     /// A second use of an SSRC would repeat packet indices under one key (RFC 7714 §8.1).
     pub used_ssrcs: HashSet<u32>,
     pub packets_received: u64,
@@ -296,6 +298,7 @@ impl Plane {
             departure: Departure::default(),
             sources: Vec::new(),
             sinks: Vec::new(),
+            repeating: Vec::new(),
             used_ssrcs: HashSet::new(),
             packets_received: 0,
             bytes_received: 0,

@@ -53,6 +53,7 @@ impl Plane {
             return;
         }
         self.feed_back(now, at);
+        let copies = self.repeat(now, at);
         self.poll_sources(now, at);
         let link = &self.links[at];
         let sources = link
@@ -68,6 +69,7 @@ impl Plane {
         let receipt = receipt.filter(|_| link.outbound.is_some());
         let next = sources
             .chain(receipt)
+            .chain(copies)
             .chain(link.machine.next_deadline())
             .min();
         if let Some(next) = next {

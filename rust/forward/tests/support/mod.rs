@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use meeting_forward::{
-    CodecParameters, Departure, Kind, Outgoing, Packet, Reception, Sink, SinkConfig, Source,
+    CodecParameters, Departure, Kind, LOSSY, Outgoing, Packet, Reception, Sink, SinkConfig, Source,
     SourceConfig,
 };
 use meeting_rtp::extension::{Values, Writer};
@@ -91,6 +91,7 @@ pub fn video_config() -> SinkConfig {
         rtx_payload_types: vec![(OUT_VP8, OUT_RTX)],
         extensions: subscriber_extensions(),
         mixed_extensions: true,
+        lossy: LOSSY,
     }
 }
 
@@ -290,7 +291,7 @@ impl Subscriber {
         let resend = || {
             Some(Sent::new(
                 self.sink
-                    .resend(&mut self.departure, history, &mut buffer)?,
+                    .resend(now, &mut self.departure, history, &mut buffer)?,
                 &buffer,
             ))
         };
@@ -308,9 +309,20 @@ pub fn feedback(source: &mut Source, now: Instant) -> Vec<u8> {
 
 /// The sequence numbers NACKed in a datagram.
 pub fn nacked(datagram: &[u8]) -> Vec<u16> {
+    nacks(datagram, None)
+}
+
+/// Those of one stream.
+pub fn nacked_of(datagram: &[u8], ssrc: u32) -> Vec<u16> {
+    nacks(datagram, Some(ssrc))
+}
+
+fn nacks(datagram: &[u8], ssrc: Option<u32>) -> Vec<u16> {
     rtcp::packets(datagram)
         .filter_map(|packet| match packet {
-            Ok(rtcp::Packet::Nack(nack)) => Some(nack.sequences().collect::<Vec<_>>()),
+            Ok(rtcp::Packet::Nack(nack)) if ssrc.is_none_or(|ssrc| ssrc == nack.media) => {
+                Some(nack.sequences().collect::<Vec<_>>())
+            }
             _ => None,
         })
         .flatten()
@@ -321,5 +333,12 @@ pub fn nacked(datagram: &[u8]) -> Vec<u16> {
 pub fn picture_losses(datagram: &[u8]) -> usize {
     rtcp::packets(datagram)
         .filter(|packet| matches!(packet, Ok(rtcp::Packet::PictureLoss { .. })))
+        .count()
+}
+
+/// Those for one stream.
+pub fn picture_losses_of(datagram: &[u8], ssrc: u32) -> usize {
+    rtcp::packets(datagram)
+        .filter(|packet| matches!(packet, Ok(rtcp::Packet::PictureLoss { media, .. }) if *media == ssrc))
         .count()
 }

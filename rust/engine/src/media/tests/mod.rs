@@ -190,6 +190,7 @@ impl Stage {
                 rtx_payload_types: Vec::new(),
                 extensions: ExtensionMap::new([(Extension::Mid, 4)]),
                 mixed_extensions: true,
+                lossy: meeting_forward::LOSSY,
             }),
         });
         self.command(Command::Feed {
