@@ -1,4 +1,5 @@
-"""The limit: a Klein route that asks the database for one row by its key, and nothing else.
+"""The limits: a Klein route that asks the database for one row by its key, and nothing else; and one that asks so many
+times, in one transaction.
 
 python -m tests.bench.bare PORT sqlite FILE | mariadb PORT
 """
@@ -62,6 +63,18 @@ def main(port: str, kind: str, where: str) -> None:
     @app.route("/")
     async def look(request: Any) -> bytes:
         rows = await pool.runQuery(query, (1,))
+        request.setHeader(b"Content-Type", b"application/json")
+        return json.dumps({"id": rows[0][0], "name": rows[0][1]}).encode()
+
+    def ask(transaction: Any, times: int) -> Any:
+        for _ in range(times):
+            transaction.execute(query, (1,))
+            rows = transaction.fetchall()
+        return rows
+
+    @app.route("/<int:times>")
+    async def look_often(request: Any, times: int) -> bytes:
+        rows = await pool.runInteraction(ask, times)
         request.setHeader(b"Content-Type", b"application/json")
         return json.dumps({"id": rows[0][0], "name": rows[0][1]}).encode()
 
