@@ -190,10 +190,8 @@ async def _faults(servers: Servers, reactor: Any, tally: Tally, hosts: dict[str,
         text, chat = await host.kept(common)
         kept = set(text.splitlines())
         faults += [f"lost from the minutes of {common}: {line}" for line in tally.promised_lines[common] - kept]
-        # The newest 500 are answered.
         promised = tally.promised_chat.get(common, set())
-        if len(promised) <= 500:
-            faults += [f"lost from the chat of {common}: {id}" for id in promised - chat]
+        faults += [f"lost from the chat of {common}: {id}" for id in promised - chat]
     there = [row[0] for row in _rows(servers, "SELECT code FROM meeting")]
     faults += [f"lost: the meeting {code}" for code in tally.promised_meetings.keys() - set(there)]
     faults += [f"{code} is there twice" for code in {code for code in there if there.count(code) > 1}]

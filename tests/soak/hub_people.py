@@ -215,8 +215,13 @@ class Person:
     async def kept(self, common: str) -> tuple[str, set[str]]:
         """The text of the minutes, and the ids of the chat's messages."""
         _, minutes = await self._ask("GET", f"/api/v1/meetings/{common}/minutes")
-        _, chat = await self._ask("GET", f"/api/v1/meetings/{common}/chat")
-        return minutes["text"], {message["id"] for message in chat["messages"]}
+        chat: set[str] = set()
+        page: str | None = f"/api/v1/meetings/{common}/chat?limit=200"
+        while page is not None:
+            _, found = await self._ask("GET", page)
+            chat |= {message["id"] for message in found["messages"]}
+            page = found["next"]
+        return minutes["text"], chat
 
 
 class Minutes:

@@ -27,6 +27,7 @@ from meeting.apiserver.tap import Options
 from meeting.daemon.secret import Secret, sign_request
 from meeting.daemon.web import site
 from tests.support import http
+from tests.support.declared import Declared
 
 SECRET = "a secret of the tests, long enough"
 HOST = "meet.example.com"
@@ -162,6 +163,7 @@ class Hub:
         self.site = site(self.server.resource, self.clock, log_access=False)
         self.secret = Secret(SECRET)
         self._connections: list[http.Connection] = []
+        self._declared = Declared(self.server.api.routes)
 
     def start(self) -> "Hub":
         self.server.startService()
@@ -204,6 +206,8 @@ class Hub:
 
         def answer() -> Answer:
             found = connection.answer(method)
+            complaint = self._declared.complaint(method, path, found.status)
+            assert complaint is None, complaint
             return Answer(found.status, found.headers, found.body)
 
         return answer

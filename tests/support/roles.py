@@ -8,12 +8,12 @@ import json
 import re
 import sqlite3
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jwt
 from livekit.protocol.models import ParticipantInfo
@@ -51,9 +51,9 @@ class World:
     _people: dict[str, ParticipantInfo] = field(default_factory=dict)
     _kept: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:"))
 
-    def ask(self, who: str, route: Route) -> Answer:
+    def ask(self, who: str, route: Route, **headers: str) -> Answer:
         """One cell: the actor calls the operation."""
-        return self.actors[who][1](route, self.path(route), self.body(route))
+        return self.actors[who][1](route, self.path(route), self.body(route), **headers)
 
     def path(self, route: Route) -> str:
         """The operation's address, about things that are there."""
@@ -114,7 +114,10 @@ def copied(people: Mapping[str, ParticipantInfo]) -> dict[str, ParticipantInfo]:
     return {identity: ParticipantInfo.FromString(info.SerializeToString()) for identity, info in people.items()}
 
 
-Actor = Callable[[Route, str, Any], Answer]
+class Actor(Protocol):
+    """Somebody who calls an operation, at a path with a body."""
+
+    def __call__(self, route: Route, path: str, body: Any, **headers: str) -> Answer: ...
 
 
 def make_world(hub: Hub, directory: Path) -> World:
@@ -257,8 +260,8 @@ def token_of(browser: Browser, hub: Hub, *scopes: str) -> Actor:
     assert made.status == 201, made.body
     secret = made.json["secret"]
 
-    def call(route: Route, path: str, body: Any) -> Answer:
-        return _send(hub, route, path, body, {"Authorization": f"Bearer {secret}"}, "192.0.2.20")
+    def call(route: Route, path: str, body: Any, **headers: str) -> Answer:
+        return _send(hub, route, path, body, {**headers, "Authorization": f"Bearer {secret}"}, "192.0.2.20")
 
     return call
 
@@ -271,16 +274,17 @@ def _send(hub: Hub, route: Route, path: str, body: Any, headers: dict[str, str],
 
 
 def _person(browser: Browser) -> Actor:
-    def call(route: Route, path: str, body: Any) -> Answer:
+    def call(route: Route, path: str, body: Any, **headers: str) -> Answer:
         # What a call sets (a sign-out, a guest's session) is not what the next one has.
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items()), "Origin": ORIGIN}
+        headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        headers["Origin"] = ORIGIN
         return _send(browser.hub, route, path, body, headers, browser.source)
 
     return call
 
 
 def _daemon(hub: Hub) -> Actor:
-    def call(route: Route, path: str, body: Any) -> Answer:
+    def call(route: Route, path: str, body: Any, **headers: str) -> Answer:
         if route.path == "/api/v1/webhooks/sfu":
             return _report(hub, path)
         if isinstance(body, bytes):

@@ -121,6 +121,11 @@ def _close(schemas: dict[str, Any], reference: Any) -> None:
         definition["additionalProperties"] = False
 
 
+def statuses(route: Route) -> frozenset[int]:
+    """Every status that a route says it answers."""
+    return frozenset({route.status, *route.also, *map(int, _problems(route))})
+
+
 def openapi_path(path: str) -> str:
     """Werkzeug's `/m/<code>` as OpenAPI's `/m/{code}`."""
     return VARIABLE.sub(r"{\g<name>}", path)

@@ -30,7 +30,7 @@ def test_a_message_is_kept_with_its_author_and_time(ada: Browser, chat: str) -> 
     kept = answer.json
     assert (kept["id"], kept["text"], kept["author"]["name"]) == (f"{1:032x}", "Hello \U0001f44b\n\nall", "Ada")
     assert kept["sent_at"].startswith("2026-11-23T12:00:00")
-    assert ada.get(chat).json == {"messages": [kept]}
+    assert ada.get(chat).json == {"messages": [kept], "next": None}
 
 
 def test_the_same_message_again_changes_nothing(ada: Browser, chat: str) -> None:
@@ -56,11 +56,11 @@ def test_messages_come_in_the_order_they_were_sent_whatever_their_ids(ada: Brows
         ada.post(chat, message(number, str(number)))
     assert [each["text"] for each in ada.get(chat).json["messages"]] == ["3", "1", "2"]
     assert [each["text"] for each in ada.get(f"{chat}?after={3:032x}").json["messages"]] == ["1", "2"]
-    assert ada.get(f"{chat}?after={2:032x}").json == {"messages": []}
+    assert ada.get(f"{chat}?after={2:032x}").json == {"messages": [], "next": None}
     assert len(ada.get(f"{chat}?after={9:032x}").json["messages"]) == 3
 
 
-def test_a_long_chat_shows_its_newest_messages(hub: Hub, ada: Browser, chat: str) -> None:
+def test_a_long_chat_shows_its_newest_messages_and_older_ones_page_by_page(hub: Hub, ada: Browser, chat: str) -> None:
     ada.post(chat, message(0, "0"))
 
     def write(transaction: Any) -> None:
@@ -75,8 +75,13 @@ def test_a_long_chat_shows_its_newest_messages(hub: Hub, ada: Browser, chat: str
         transaction.execute(chat_message.insert(), later)
 
     hub.sql(write)
-    messages = ada.get(chat).json["messages"]
-    assert [messages[0]["text"], messages[-1]["text"], len(messages)] == ["2", "501", 500]
+    newest = ada.get(f"{chat}?limit=200").json
+    texts = [message["text"] for message in newest["messages"]]
+    assert texts == [str(n) for n in range(302, 502)], "the newest, oldest first"
+    older = ada.get(newest["next"]).json
+    assert [message["text"] for message in older["messages"]] == [str(n) for n in range(102, 302)]
+    oldest = ada.get(older["next"]).json
+    assert (len(oldest["messages"]), oldest["next"]) == (102, None)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,7 @@ def test_a_long_chat_shows_its_newest_messages(hub: Hub, ada: Browser, chat: str
 def test_a_message_that_is_none_is_refused(ada: Browser, chat: str, wrong: Any) -> None:
     answer = ada.post(chat, wrong)
     assert (answer.status, answer.problem) == (400, "bad-request")
-    assert ada.get(chat).json == {"messages": []}
+    assert ada.get(chat).json == {"messages": [], "next": None}
 
 
 def test_strangers_neither_read_nor_write(hub: Hub, chat: str) -> None:

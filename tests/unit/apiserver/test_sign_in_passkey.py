@@ -46,6 +46,16 @@ def ada(hub: Hub, device: Authenticator) -> Browser:
     return browser
 
 
+def test_a_registration_sent_again_under_its_key_is_one_passkey(hub: Hub, device: Authenticator) -> None:
+    browser = hub.sign_in(ADA)
+    body = {"name": "Laptop", "credential": device.create(creation(browser))}
+    first, again = (
+        browser.request("POST", "/api/v1/me/passkeys", body, **{"Idempotency-Key": "one"}) for _ in range(2)
+    )
+    assert (first.status, again.status, again.json) == (201, 201, first.json)
+    assert len(browser.get("/api/v1/me/passkeys").json["passkeys"]) == 1
+
+
 def test_a_passkey_signs_in_without_an_address(hub: Hub, ada: Browser, device: Authenticator) -> None:
     assert "passkey" in hub.browser().get("/api/v1/me").json["server"]["sign_in_methods"]
     browser = hub.browser()

@@ -12,6 +12,7 @@ from meeting.apiserver.accounts.profile import HandleTaken, NoPicture, Profiles
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.sessions import Sessions
 from meeting.apiserver.models import Answer
+from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded, TooLarge, TooManyRequests
 from meeting.daemon.web import Api, Call, Reply, Who
 
@@ -42,7 +43,7 @@ class SessionAnswer(Answer):
     current: bool = Field(description="the one that asks")
 
 
-class SessionList(BaseModel):
+class SessionList(Listed):
     """The one used last comes first."""
 
     sessions: list[SessionAnswer]
@@ -130,6 +131,7 @@ def add_routes(
         callers=Who.GUEST | Who.PERSON,
         scope="meetings:read",
         query=PictureQuery,
+        also=(304,),
         summary="Somebody's picture, for people, and for guests of a meeting with them.",
         errors=(SignInNeeded, NotFound),
         tags=tags,
@@ -163,13 +165,14 @@ def add_routes(
         "GET",
         "/api/v1/me/sessions",
         callers=Who.PERSON,
+        query=Page,
         answer=SessionList,
         summary="Where one is signed in.",
         errors=(SignInNeeded,),
         tags=tags,
     )
-    async def list_sessions(call: Call) -> SessionList:
-        found = await sessions.of_person(await callers.person(call))
+    async def list_sessions(call: Call, query: Page) -> SessionList:
+        found = await sessions.of_person(await callers.person(call), query)
         return SessionList(
             sessions=[
                 SessionAnswer(
@@ -181,8 +184,9 @@ def add_routes(
                     last_used_at=each.last_used_at,
                     current=each.id == call.caller.session_id,
                 )
-                for each in found
-            ]
+                for each in found.items
+            ],
+            next=next_link(call, found),
         )
 
     @api.route(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from meeting.apiserver.accounts.callers import Callers, device
 from meeting.apiserver.accounts.models import PersonAnswer, SignInAnswer
 from meeting.apiserver.accounts.passkeys import PasskeyKnown, PasskeyRefused, Passkeys, TooManyPasskeys
-from meeting.apiserver.accounts.rules import NAME_LENGTH
+from meeting.apiserver.accounts.rules import NAME_LENGTH, PASSKEYS
 from meeting.apiserver.models import Answer
 from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded, TooManyRequests
 from meeting.daemon.web import Api, Call, Reply, Who
@@ -52,7 +52,7 @@ class PasskeyAnswer(Answer):
 class PasskeyList(BaseModel):
     """One's passkeys, the oldest first."""
 
-    passkeys: list[PasskeyAnswer]
+    passkeys: list[PasskeyAnswer] = Field(max_length=PASSKEYS)
 
 
 def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
@@ -117,6 +117,7 @@ def add_routes(api: Api, passkeys: Passkeys, callers: Callers) -> None:
         "/api/v1/me/passkeys",
         callers=Who.PERSON,
         audit="passkey.create",
+        idempotent=True,
         body=PasskeyRequest,
         answer=PasskeyAnswer,
         status=201,

@@ -18,8 +18,6 @@ SESSION_LIFETIME = timedelta(days=30)
 GUEST_SESSION_LIFETIME = timedelta(hours=24)
 #: A session in use is renewed in the database at most this often: a write per person and span.
 SESSION_RENEWAL = timedelta(minutes=10)
-#: The most sessions of a person that are listed.
-SESSIONS_SHOWN = 100
 
 NAME_LENGTH = 100
 

@@ -4,8 +4,9 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts import rules
@@ -13,8 +14,11 @@ from meeting.apiserver.accounts.people import NOBODY, PERSON, Caller, Guest, Per
 from meeting.apiserver.accounts.rules import Device
 from meeting.apiserver.accounts.tables import guest, person, session
 from meeting.apiserver.database import Database, insert_new
+from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import Forbidden, NotFound
+
+_USED_LAST = Order(session.c.renewed_at, session.c.id, descending=True)
 
 
 class Blocked(Forbidden):
@@ -94,9 +98,9 @@ class Sessions:
             await self._database.run(_renew, digest, now, device)
         return found
 
-    async def of_person(self, who: Person) -> list[Session]:
+    async def of_person(self, who: Person, page: Page) -> Slice[Session]:
         """Where a person is signed in; what was used last comes first."""
-        return await self._database.read(_of_person, who.id, utc_now(self._clock))
+        return await self._database.read(_of_person, who.id, utc_now(self._clock), page)
 
     async def end(self, who: Person, session_id: str) -> None:
         """End one session of a person. Raises NotFound if they have none with this id."""
@@ -162,23 +166,19 @@ def _renew(transaction: Connection, digest: bytes, now: datetime, device: Device
     transaction.execute(change.values(**lives, user_agent=device.user_agent, address=device.address))
 
 
-def _of_person(transaction: Connection, person_id: str, now: datetime) -> list[Session]:
-    query = (
-        select(session)
-        .where(session.c.person_id == person_id, session.c.expires_at > now)
-        .order_by(session.c.renewed_at.desc(), session.c.id.desc())
-        .limit(rules.SESSIONS_SHOWN)
+def _of_person(transaction: Connection, person_id: str, now: datetime, page: Page) -> Slice[Session]:
+    query = select(session).where(session.c.person_id == person_id, session.c.expires_at > now)
+    return _USED_LAST.cut(transaction.execute(_USED_LAST.of_page(query, page)).all(), page).map(_session)
+
+
+def _session(row: Row[Any]) -> Session:
+    return Session(
+        row.id,
+        *rules.browser_and_system(row.user_agent),
+        address=row.address,
+        created_at=row.created_at,
+        last_used_at=row.renewed_at,
     )
-    return [
-        Session(
-            row.id,
-            *rules.browser_and_system(row.user_agent),
-            address=row.address,
-            created_at=row.created_at,
-            last_used_at=row.renewed_at,
-        )
-        for row in transaction.execute(query)
-    ]
 
 
 def _end(transaction: Connection, person_id: str, session_id: str) -> bool:

@@ -8,6 +8,7 @@ from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.chat.rules import LONGEST_TEXT
 from meeting.apiserver.chat.use_cases import Chat, Message
 from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.daemon.errors import Conflict, Forbidden, NotFound, SignInNeeded
 from meeting.daemon.web import Api, Call, Reply, Who
 
@@ -35,14 +36,14 @@ class ChatMessage(BaseModel):
     sent_at: datetime
 
 
-class ChatList(BaseModel):
-    """The newest messages, oldest first."""
+class ChatList(Listed):
+    """The newest messages, oldest first; `next` leads to older ones."""
 
     messages: list[ChatMessage]
 
 
-class After(BaseModel):
-    """From where on."""
+class After(Page):
+    """From where on, and which page."""
 
     after: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="the id of the last message one has")
 
@@ -69,13 +70,15 @@ def add_routes(api: Api, chat: Chat, meetings: Meetings, callers: Callers) -> No
     )
     async def list_chat(call: Call, query: After, code: str) -> ChatList:
         visit = await meetings.visit(await callers.caller(call), code, call.client_address)
-        return ChatList(messages=[answer(message) for message in await chat.messages(visit, query.after)])
+        found = await chat.messages(visit, query.after, query)
+        return ChatList(messages=[answer(message) for message in found.items], next=next_link(call, found))
 
     @api.route(
         "POST",
         "/api/v1/meetings/<code>/chat",
         callers=Who.INSIDER,
         scope="chat:write",
+        idempotent=True,
         body=ChatRequest,
         answer=ChatMessage,
         status=201,

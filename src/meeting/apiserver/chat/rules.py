@@ -5,8 +5,6 @@ import re
 from meeting.daemon.errors import BadRequest
 
 LONGEST_TEXT = 4000
-#: How many messages one answer holds: the newest.
-MOST_LISTED = 500
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

@@ -11,8 +11,11 @@ from meeting.apiserver.chat import rules
 from meeting.apiserver.chat.tables import chat_message
 from meeting.apiserver.database import Database, insert_if_absent
 from meeting.apiserver.meetings.use_cases import Visit
+from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import Conflict
+
+_NEWEST = Order(chat_message.c.sent_at, chat_message.c.id, descending=True)
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,12 @@ class Chat:
             raise Conflict("Another message has this id.")
         return kept, new
 
-    async def messages(self, visit: Visit, after: str | None) -> list[Message]:
-        """The newest messages, oldest first; `after`: only those after the message with this id."""
-        return await self._database.read(_list, visit.meeting.id, None if after is None else rules.check_id(after))
+    async def messages(self, visit: Visit, after: str | None, page: Page) -> Slice[Message]:
+        """The newest messages, oldest first; pages that follow have older ones. `after`: only those after the message
+        with this id.
+        """
+        after = None if after is None else rules.check_id(after)
+        return await self._database.read(_list, visit.meeting.id, after, page)
 
 
 def _message(row: Row[Any]) -> Message:
@@ -69,15 +75,15 @@ def _keep(transaction: Connection, meeting_id: str, message: Message) -> tuple[M
     return _message(transaction.execute(_one(meeting_id, message.id)).one()), new
 
 
-def _list(transaction: Connection, meeting_id: str, after: str | None) -> list[Message]:
+def _list(transaction: Connection, meeting_id: str, after: str | None, page: Page) -> Slice[Message]:
     query = select(chat_message).where(chat_message.c.meeting_id == meeting_id)
     if after is not None:
         last = transaction.execute(_one(meeting_id, after)).first()
         if last is not None:  # an id that is unknown: all of it
             later = and_(chat_message.c.sent_at == last.sent_at, chat_message.c.id > last.id)
             query = query.where(or_(chat_message.c.sent_at > last.sent_at, later))
-    newest = query.order_by(chat_message.c.sent_at.desc(), chat_message.c.id.desc()).limit(rules.MOST_LISTED)
-    return [_message(row) for row in transaction.execute(newest)][::-1]
+    found = _NEWEST.cut(transaction.execute(_NEWEST.of_page(query, page)).all(), page)
+    return Slice([_message(row) for row in reversed(found.items)], found.cursor)
 
 
 def _one(meeting_id: str, message_id: str) -> Any:

@@ -14,6 +14,7 @@ from meeting.apiserver.database import Database, afterwards
 from meeting.apiserver.hooks import rules
 from meeting.apiserver.hooks.rules import Event, Network
 from meeting.apiserver.hooks.tables import webhook, webhook_delivery
+from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
 from meeting.daemon.errors import Conflict, NotFound
 
@@ -22,7 +23,7 @@ __all__ = ["DELIVERED", "FAILED", "QUEUED", "Delivery", "Event", "Hooks", "Webho
 #: States of a delivery.
 QUEUED, DELIVERED, FAILED = "queued", "delivered", "failed"
 
-_MOST_LISTED = 100
+_NEWEST = Order(webhook_delivery.c.created_at, webhook_delivery.c.id, descending=True)
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,20 @@ class Hooks:
         return await self._database.read(_all)
 
     async def add(
-        self, url: str, events: Sequence[str], description: str, also: Callable[[Connection, Webhook], None]
+        self,
+        url: str,
+        events: Sequence[str],
+        description: str,
+        also: Callable[[Connection, Webhook], None],
+        *,
+        webhook_id: str | None = None,
     ) -> tuple[Webhook, str]:
-        """A new webhook, and its secret, which is shown now only. Raises BadRequest, Conflict."""
+        """A new webhook, and its secret, which is shown now only. One that is there under `webhook_id` was made by a
+        call whose answer was lost. Raises BadRequest, Conflict.
+        """
         now = utc_now(self._clock)
         row = {
-            "id": new_id(now),
+            "id": webhook_id or new_id(now),
             "url": rules.check_url(url, self._networks),
             "description": " ".join(description.split()),
             "events": json.dumps(rules.check_events(events)),
@@ -122,6 +131,9 @@ class Hooks:
         }
 
         def write(transaction: Connection) -> Webhook:
+            there = _find(transaction, str(row["id"]))
+            if there is not None:
+                return there
             if (transaction.execute(select(func.count()).select_from(webhook)).scalar() or 0) >= rules.MOST_WEBHOOKS:
                 raise Conflict(f"There are {rules.MOST_WEBHOOKS} webhooks already; remove one.")
             transaction.execute(webhook.insert().values(**row))
@@ -198,9 +210,9 @@ class Hooks:
 
         await self._database.run(write)
 
-    async def deliveries(self, id: str) -> list[Delivery]:
-        """The newest deliveries of a webhook. Raises NotFound."""
-        return await self._database.read(_deliveries, id)
+    async def deliveries(self, id: str, page: Page) -> Slice[Delivery]:
+        """The deliveries of a webhook, the newest first. Raises NotFound."""
+        return await self._database.read(_deliveries, id, page)
 
     async def sweep(self) -> None:
         """Forget deliveries that are over for long."""
@@ -246,25 +258,26 @@ def _all(transaction: Connection) -> list[Webhook]:
     return [_webhook(row) for row in transaction.execute(query)]
 
 
-def _one(transaction: Connection, id: str) -> Webhook:
+def _find(transaction: Connection, id: str) -> Webhook | None:
     row = transaction.execute(select(webhook).where(webhook.c.id == id)).first()
-    if row is None:
+    return None if row is None else _webhook(row)
+
+
+def _one(transaction: Connection, id: str) -> Webhook:
+    found = _find(transaction, id)
+    if found is None:
         raise NotFound("There is no such webhook.")
-    return _webhook(row)
+    return found
 
 
-def _deliveries(transaction: Connection, id: str) -> list[Delivery]:
+def _deliveries(transaction: Connection, id: str, page: Page) -> Slice[Delivery]:
     _one(transaction, id)
-    query = (
-        select(webhook_delivery)
-        .where(webhook_delivery.c.webhook_id == id)
-        .order_by(webhook_delivery.c.created_at.desc(), webhook_delivery.c.id.desc())
-        .limit(_MOST_LISTED)
-    )
-    return [
-        Delivery(row.id, row.event, row.state, row.created_at, row.attempts, row.status, row.error, row.done_at)
-        for row in transaction.execute(query)
-    ]
+    query = select(webhook_delivery).where(webhook_delivery.c.webhook_id == id)
+    return _NEWEST.cut(transaction.execute(_NEWEST.of_page(query, page)).all(), page).map(_delivery)
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(row.id, row.event, row.state, row.created_at, row.attempts, row.status, row.error, row.done_at)
 
 
 def _forget(transaction: Connection, before: datetime) -> None:

@@ -4,9 +4,9 @@ from datetime import datetime
 from html import escape
 
 from jinja2 import Environment, PackageLoader
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from meeting.apiserver.mail.use_cases import KeptMail, Mail
+from meeting.apiserver.mail.use_cases import MOST_KEPT_SHOWN, KeptMail, Mail
 from meeting.apiserver.models import Answer
 from meeting.daemon.errors import NotFound
 from meeting.daemon.web import Api, Call, Reply, Who
@@ -27,7 +27,7 @@ class KeptMailAnswer(Answer):
 class KeptMails(BaseModel):
     """The mailbox, newest first."""
 
-    mails: list[KeptMailAnswer]
+    mails: list[KeptMailAnswer] = Field(max_length=MOST_KEPT_SHOWN)
 
 
 def add_routes(api: Api, mail: Mail) -> None:

@@ -22,7 +22,7 @@ from meeting.apiserver.schema import new_id
 #: States of a mail. `kept`: the demo's mailbox shows it instead of sending. `discarded`: written only for appearance.
 QUEUED, SENT, FAILED, KEPT, DISCARDED = "queued", "sent", "failed", "kept", "discarded"
 
-_MOST_KEPT_SHOWN = 200
+MOST_KEPT_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def _kept(transaction: Connection) -> list[KeptMail]:
         select(mail)
         .where(mail.c.state == KEPT)
         .order_by(mail.c.created_at.desc(), mail.c.id.desc())
-        .limit(_MOST_KEPT_SHOWN)
+        .limit(MOST_KEPT_SHOWN)
     )
     return [
         KeptMail(row.id, row.recipient, row.subject, row.text, row.html, row.calendar, row.created_at)

@@ -8,7 +8,7 @@ from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.meetings import rules
 from meeting.apiserver.meetings.answers import MeetingAnswer, ReplyAnswer, answer_of
 from meeting.apiserver.meetings.feed import Feeds
-from meeting.apiserver.meetings.groups import Group, Groups
+from meeting.apiserver.meetings.groups import MOST_GROUPS, Group, Groups
 from meeting.apiserver.meetings.reminders import Reminders
 from meeting.apiserver.meetings.replies import Asked, BadReplyLink, Replies
 from meeting.apiserver.meetings.rules import MeetingOver
@@ -49,7 +49,7 @@ class GroupAnswer(Answer):
 class GroupList(BaseModel):
     """One's groups, by name."""
 
-    groups: list[GroupAnswer]
+    groups: list[GroupAnswer] = Field(max_length=MOST_GROUPS)
 
 
 class ReplyLook(BaseModel):
@@ -130,6 +130,7 @@ def _add_groups(api: Api, groups: Groups, callers: Callers) -> None:
         callers=Who.PERSON,
         scope="meetings:write",
         audit="group.create",
+        idempotent=True,
         body=GroupRequest,
         answer=GroupAnswer,
         status=201,
@@ -138,7 +139,7 @@ def _add_groups(api: Api, groups: Groups, callers: Callers) -> None:
         tags=tags,
     )
     async def create_group(call: Call, body: GroupRequest) -> Reply:
-        return Reply(201, answer(await groups.make(await callers.person(call), body.name, body.emails)))
+        return Reply(201, answer(await groups.make(await callers.person(call), body.name, body.emails, call.new_id)))
 
     @api.route(
         "PATCH",
@@ -275,6 +276,7 @@ def _add_calendar(api: Api, feeds: Feeds, reminders: Reminders, callers: Callers
         "/api/v1/me/calendar/feed",
         callers=Who.PERSON,
         audit="calendar.feed",
+        idempotent=True,
         answer=CalendarAnswer,
         summary="A new address for one's calendar feed; the old one is good no more.",
         errors=(SignInNeeded,),

@@ -41,9 +41,12 @@ class Groups:
         """All of somebody's, by name."""
         return await self._database.read(_groups, owner.id)
 
-    async def make(self, owner: Person, name: str, emails: Sequence[str]) -> Group:
-        """A new group. Raises BadRequest, Conflict for a name that is taken."""
-        group = Group(new_id(utc_now(self._clock)), clean_name(name), _clean(emails))
+    async def make(self, owner: Person, name: str, emails: Sequence[str], group_id: str | None = None) -> Group:
+        """A new group. One of theirs that is there under `group_id` was made by a call whose answer was lost.
+
+        Raises BadRequest, Conflict for a name that is taken.
+        """
+        group = Group(group_id or new_id(utc_now(self._clock)), clean_name(name), _clean(emails))
         return await self._database.run(_make, owner, group)
 
     async def change(self, owner: Person, group_id: str, name: str | None, emails: Sequence[str] | None) -> Group:

@@ -27,8 +27,11 @@ from meeting.apiserver.meetings.rooms import NotInTheRoom, OpenRoom, Rooms
 from meeting.apiserver.meetings.rules import Presenters
 from meeting.apiserver.meetings.tables import appointment, ban, meeting, member, room
 from meeting.apiserver.meetings.use_cases import Meetings
+from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import utc_now
 from meeting.daemon.errors import BadRequest, Forbidden, NotFound, SignInNeeded
+
+_LATEST_BAN = Order(ban.c.banned_at, ban.c.subject_id, descending=True)
 
 Medium = Literal["microphone", "camera", "screen"]
 
@@ -164,13 +167,13 @@ class Moderation:
         await self._database.run(_remove, of, above, subject_id, banned, utc_now(self._clock))
         await self._alignment.decided(of.id)
 
-    async def bans(self, caller: Caller, code: str, source: str) -> list[Banned]:
+    async def bans(self, caller: Caller, code: str, source: str, page: Page) -> Slice[Banned]:
         """Who does not come in again, the latest first."""
         of, _ = await self._may(caller, code, source, Right.REMOVE)
 
-        def read(transaction: Connection) -> list[Banned]:
-            query = select(ban).where(ban.c.meeting_id == of.id).order_by(ban.c.banned_at.desc())
-            return [Banned(row.subject_id, row.name, row.banned_at) for row in transaction.execute(query)]
+        def read(transaction: Connection) -> Slice[Banned]:
+            rows = transaction.execute(_LATEST_BAN.of_page(select(ban).where(ban.c.meeting_id == of.id), page)).all()
+            return _LATEST_BAN.cut(rows, page).map(lambda row: Banned(row.subject_id, row.name, row.banned_at))
 
         return await self._database.read(read)
 

@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from meeting.apiserver.accounts.callers import Callers
-from meeting.apiserver.meetings.attendance import Attendances, as_csv
+from meeting.apiserver.meetings.attendance import MOST_STAYS, Attendances, as_csv
 from meeting.apiserver.meetings.joining import Joining
+from meeting.apiserver.meetings.lobby import MOST_WAITING
 from meeting.apiserver.meetings.moderation import Moderation, RoomChanges
 from meeting.apiserver.meetings.roles import Role
 from meeting.apiserver.meetings.rooms import NotInTheRoom
 from meeting.apiserver.meetings.rules import Presenters
 from meeting.apiserver.models import Answer
+from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.daemon.client import Unreachable
 from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded
 from meeting.daemon.web import Api, Call, Reply, Who
@@ -38,7 +40,7 @@ class WaitingAnswer(Answer):
 class LobbyView(Answer):
     """The door of a meeting, for those who may open it."""
 
-    waiting: list[WaitingAnswer]
+    waiting: list[WaitingAnswer] = Field(max_length=MOST_WAITING)
     locked: bool
     lobby: bool
 
@@ -107,7 +109,7 @@ class BanAnswer(Answer):
     banned_at: datetime
 
 
-class BanList(Answer):
+class BanList(Listed):
     """The latest first."""
 
     bans: list[BanAnswer]
@@ -134,7 +136,7 @@ class AttendanceView(Answer):
     """Who was there, in the order in which they came."""
 
     recorded: bool = Field(description="false: this server does not record it")
-    people: list[AttendeeAnswer]
+    people: list[AttendeeAnswer] = Field(max_length=MOST_STAYS)
 
 
 def _known(subject: str) -> str:
@@ -326,14 +328,15 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
         "/api/v1/meetings/<code>/bans",
         callers=Who.HOST | Who.ADMINISTRATOR,
         scope="meetings:read",
+        query=Page,
         answer=BanList,
         summary="Who does not come in again.",
         errors=errors,
         tags=tags,
     )
-    async def list_bans(call: Call, code: str) -> BanList:
-        found = await moderation.bans(await callers.caller(call), code, call.client_address)
-        return BanList(bans=[BanAnswer.model_validate(each) for each in found])
+    async def list_bans(call: Call, query: Page, code: str) -> BanList:
+        found = await moderation.bans(await callers.caller(call), code, call.client_address, query)
+        return BanList(bans=[BanAnswer.model_validate(each) for each in found.items], next=next_link(call, found))
 
     @api.route(
         "DELETE",

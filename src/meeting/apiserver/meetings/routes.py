@@ -278,6 +278,7 @@ def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Jo
         audit="meeting.join",
         body=JoinRequest,
         answer=JoinView,
+        also=(202,),
         summary="Get an access token for a meeting's room (200), or wait to be let in (202).",
         errors=(
             *(SignInNeeded, Forbidden, Banned, TurnedAway, WrongPasscode),

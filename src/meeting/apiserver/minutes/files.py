@@ -5,6 +5,7 @@ The whole way is docs/protocols/file-links.md.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 from twisted.internet.interfaces import IReactorTime
@@ -74,8 +75,9 @@ class Files:
         self._limits = limits
         self._agent = agent
 
-    async def announce(self, visit: Visit, name: str, type: str, size: int) -> Permit:
-        """Reserve a place for a file and permit its upload.
+    async def announce(self, visit: Visit, name: str, type: str, size: int, file_id: str | None = None) -> Permit:
+        """Reserve a place for a file and permit its upload. One that is there under `file_id` is of a call whose answer
+        was lost.
 
         Raises Forbidden, TooLarge, TooManyFiles; PleaseWait while there is no fsserver.
         """
@@ -85,7 +87,7 @@ class Files:
         rules.check_quota(size, Usage(0, 0), Usage(0, 0), self._limits)
         server = await self._allocation.file_server(visit.meeting.owner.email)
         now = utc_now(self._clock)
-        id = new_id(now)
+        id = file_id or new_id(now)
         row = {
             "id": id,
             "meeting_id": visit.meeting.id,
@@ -96,7 +98,9 @@ class Files:
             "address": server.address,
             "created_at": now,
         }
-        await self._database.run(_reserve, row, self._limits)
+        address = await self._database.run(_reserve, row, self._limits)
+        if address != server.address:
+            server = await self._allocation.endpoint("fs", address)
         expires_at = now + PERMIT_LIFETIME
         return Permit(id, self._link(server.url, "PUT", id, visit.meeting.id, expires_at, size=size), expires_at)
 
@@ -149,14 +153,17 @@ class Files:
         return f"{server.rstrip('/')}{path}?{query}"
 
 
-def _reserve(transaction: Connection, row: dict[str, object], limits: FileLimits) -> None:
+def _reserve(transaction: Connection, row: dict[str, Any], limits: FileLimits) -> str:
+    """The address of the fsserver at which a place is reserved."""
+    there = _find(transaction, row["id"])
+    if there is not None:
+        return there.address
     used = select(func.count(), func.coalesce(func.sum(file.c.size), 0)).where(file.c.meeting_id == row["meeting_id"])
     of_meeting = Usage(*map(int, transaction.execute(used).one()))
     of_person = Usage(*map(int, transaction.execute(used.where(file.c.subject_id == row["subject_id"])).one()))
-    size = row["size"]
-    assert isinstance(size, int)
-    rules.check_quota(size, of_person, of_meeting, limits)
+    rules.check_quota(row["size"], of_person, of_meeting, limits)
     transaction.execute(file.insert().values(**row))
+    return str(row["address"])
 
 
 def _find(transaction: Connection, id: str) -> _Kept | None:

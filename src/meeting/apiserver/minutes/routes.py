@@ -121,6 +121,7 @@ def add_routes(
         callers=Who.INSIDER,
         scope="minutes:write",
         audit="file.announce",
+        idempotent=True,
         body=FileRequest,
         answer=FileAnswer,
         status=201,
@@ -130,7 +131,7 @@ def add_routes(
     )
     async def announce_file(call: Call, body: FileRequest, code: str) -> FileAnswer:
         visit = await meetings.visit(await callers.caller(call), code, call.client_address)
-        permit = await files.announce(visit, body.name, body.type, body.size)
+        permit = await files.announce(visit, body.name, body.type, body.size, call.new_id)
         upload = UploadAnswer(url=permit.url, expires_at=permit.expires_at)
         return FileAnswer(id=permit.id, href=permit.href, upload=upload)
 

@@ -5,6 +5,8 @@ import type { Answer, AppointedRole, AskedReply, Attendance, Ban, Brand, ChatMes
 
 /** No answer within this many milliseconds counts as unreachable. */
 const DEADLINE = 20_000;
+/** Of a chat, the newest: whoever joins later reads no more. */
+const MOST_MESSAGES = 1000;
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 
@@ -108,7 +110,7 @@ export function createHub(send: Fetch): Hub {
     putPicture: (picture) => call("PUT", "/api/v1/me/picture", picture),
     deletePicture: () => call("DELETE", "/api/v1/me/picture"),
     personalLink: (handle) => call("GET", `/api/v1/personal-links/${encodeURIComponent(handle)}`),
-    sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/v1/me/sessions")).sessions,
+    sessions: async () => (await call<{ sessions: Session[] }>("GET", "/api/v1/me/sessions?limit=200")).sessions,
     endSession: (id) => call("DELETE", `/api/v1/me/sessions/${id}`),
     endOtherSessions: () => call("DELETE", "/api/v1/me/sessions"),
     passkeys: async () => (await call<{ passkeys: Passkey[] }>("GET", "/api/v1/me/passkeys")).passkeys,
@@ -157,8 +159,14 @@ export function createHub(send: Fetch): Hub {
     revokeToken: (id) => call("DELETE", `/api/v1/tokens/${id}`),
     attendance: (code) => call("GET", `${of(code)}/attendance`),
     chat: async (code, after) => {
-      const query = after === undefined ? "" : `?after=${encodeURIComponent(after)}`;
-      return (await call<{ messages: ChatMessage[] }>("GET", `${of(code)}/chat${query}`)).messages;
+      let messages: ChatMessage[] = [];
+      let next: string | null = `${of(code)}/chat?limit=200${after === undefined ? "" : `&after=${encodeURIComponent(after)}`}`;
+      while (next !== null && messages.length < MOST_MESSAGES) {
+        const page: { messages: ChatMessage[]; next: string | null } = await call("GET", next);
+        messages = [...page.messages, ...messages];
+        next = page.next;
+      }
+      return messages;
     },
     postChat: (code, message) => call("POST", `${of(code)}/chat`, message),
   };

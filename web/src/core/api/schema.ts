@@ -1497,7 +1497,7 @@ export interface components {
         };
         /**
          * After
-         * @description From where on.
+         * @description From where on, and which page.
          */
         After: {
             /**
@@ -1506,6 +1506,18 @@ export interface components {
              * @default null
              */
             after: string | null;
+            /**
+             * Cursor
+             * @description from `next`; made by the server, for this list only
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Limit
+             * @description most that a page holds
+             * @default 50
+             */
+            limit: number;
         };
         /**
          * AskRequest
@@ -1688,6 +1700,12 @@ export interface components {
         BanList: {
             /** Bans */
             bans: components["schemas"]["BanAnswer"][];
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
         };
         /**
          * BrandAnswer
@@ -1744,11 +1762,17 @@ export interface components {
         };
         /**
          * ChatList
-         * @description The newest messages, oldest first.
+         * @description The newest messages, oldest first; `next` leads to older ones.
          */
         ChatList: {
             /** Messages */
             messages: components["schemas"]["ChatMessage"][];
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
         };
         /**
          * ChatMessage
@@ -1803,11 +1827,17 @@ export interface components {
         };
         /**
          * DeliveriesAnswer
-         * @description The newest 100 deliveries.
+         * @description The deliveries of a webhook, the newest first.
          */
         DeliveriesAnswer: {
             /** Deliveries */
             deliveries: components["schemas"]["WebhookDelivery"][];
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
         };
         /**
          * DeliveryAnswer
@@ -3481,6 +3511,12 @@ export interface components {
          * @description The one used last comes first.
          */
         SessionList: {
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
             /** Sessions */
             sessions: components["schemas"]["SessionAnswer"][];
         };
@@ -5849,7 +5885,10 @@ export interface operations {
     admin_add_webhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5915,6 +5954,15 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6116,7 +6164,10 @@ export interface operations {
     };
     admin_webhook_deliveries: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 id: string;
@@ -6193,7 +6244,10 @@ export interface operations {
     admin_renew_webhook_secret: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6246,6 +6300,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `conflict`: This does not fit what is there already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `too-many-requests`: That was too often. */
             429: {
                 headers: {
@@ -6269,7 +6341,10 @@ export interface operations {
     admin_test_webhook: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6313,6 +6388,24 @@ export interface operations {
             };
             /** @description `not-found`: There is nothing here. */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: This does not fit what is there already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6842,7 +6935,10 @@ export interface operations {
     create_group: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6908,6 +7004,15 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7414,7 +7519,10 @@ export interface operations {
     renew_feed: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7440,6 +7548,24 @@ export interface operations {
             };
             /** @description `forbidden`: You may not do this. */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `conflict`: This does not fit what is there already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7580,7 +7706,10 @@ export interface operations {
     register_passkey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7626,7 +7755,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `passkey-known`: This passkey is registered already. `too-many-passkeys`: One can have 10 passkeys. Delete one that you no longer use. */
+            /** @description `conflict`: This does not fit what is there already. `passkey-known`: This passkey is registered already. `too-many-passkeys`: One can have 10 passkeys. Delete one that you no longer use. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7646,6 +7775,15 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8042,7 +8180,10 @@ export interface operations {
     };
     list_sessions: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -8056,6 +8197,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description `sign-in-needed`: Please sign in. */
@@ -8831,7 +8981,10 @@ export interface operations {
     };
     list_bans: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
             header?: never;
             path: {
                 code: string;
@@ -8983,6 +9136,8 @@ export interface operations {
     list_chat: {
         parameters: {
             query?: {
+                limit?: number;
+                cursor?: string | null;
                 after?: string | null;
             };
             header?: never;
@@ -9061,7 +9216,10 @@ export interface operations {
     keep_message: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 code: string;
             };
@@ -9147,6 +9305,15 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9260,7 +9427,10 @@ export interface operations {
     announce_file: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The same call sent again under the same key within a day gets the first answer again. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 code: string;
             };
@@ -9317,7 +9487,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `too-many-files`: There is no room for more files in this meeting. */
+            /** @description `conflict`: This does not fit what is there already. `too-many-files`: There is no room for more files in this meeting. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9337,6 +9507,15 @@ export interface operations {
             };
             /** @description `media-type`: The body has to be JSON, sent as application/json. */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `idempotency-key-reused`: This Idempotency-Key was used for another request; take a new one. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9381,6 +9560,15 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinView"];
+                };
+            };
+            /** @description Accepted */
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10831,6 +11019,13 @@ export interface operations {
         responses: {
             /** @description OK */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Modified */
+            304: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -10,9 +10,10 @@ from meeting.apiserver.admin.routes.system import ERRORS, TAGS
 from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import changed
 from meeting.apiserver.audit.use_cases import Audit, Entry, write
-from meeting.apiserver.hooks.rules import EVENTS, URL_LENGTH
+from meeting.apiserver.hooks.rules import EVENTS, MOST_WEBHOOKS, URL_LENGTH
 from meeting.apiserver.hooks.use_cases import Hooks, Webhook
 from meeting.apiserver.models import Answer
+from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.daemon.errors import BadRequest, Conflict, NotFound
 from meeting.daemon.web import Api, Call, Reply, Who
 
@@ -49,7 +50,7 @@ class SecretAnswer(BaseModel):
 class WebhooksAnswer(BaseModel):
     """All webhooks, and what they can be told."""
 
-    webhooks: list[WebhookAnswer]
+    webhooks: list[WebhookAnswer] = Field(max_length=MOST_WEBHOOKS)
     events: list[str]
 
 
@@ -83,8 +84,8 @@ class WebhookDelivery(Answer):
     done_at: datetime | None
 
 
-class DeliveriesAnswer(BaseModel):
-    """The newest 100 deliveries."""
+class DeliveriesAnswer(Listed):
+    """The deliveries of a webhook, the newest first."""
 
     deliveries: list[WebhookDelivery]
 
@@ -112,6 +113,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.create",
+        idempotent=True,
         body=WebhookRequest,
         answer=NewWebhookAnswer,
         status=201,
@@ -120,7 +122,8 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         tags=TAGS,
     )
     async def admin_add_webhook(call: Call, body: WebhookRequest) -> NewWebhookAnswer:
-        made, secret = await hooks.add(body.url, body.events, body.description, _also(call, "webhook.create"))
+        also = _also(call, "webhook.create")
+        made, secret = await hooks.add(body.url, body.events, body.description, also, webhook_id=call.new_id)
         return NewWebhookAnswer(webhook=_answer(made), secret=secret)
 
     @api.route(
@@ -159,6 +162,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.secret",
+        idempotent=True,
         answer=SecretAnswer,
         summary="Give a webhook a new secret; the old one is good for nothing any more.",
         errors=(*ERRORS, NotFound),
@@ -173,6 +177,7 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         callers=Who.ADMINISTRATOR,
         scope="admin:write",
         audit="webhook.test",
+        idempotent=True,
         status=202,
         summary="Send a webhook an event that says nothing.",
         errors=(*ERRORS, NotFound),
@@ -188,14 +193,16 @@ def add_routes(api: Api, hooks: Hooks, wake: Callable[[], None], audit: Audit) -
         "/api/v1/admin/webhooks/<id:id>/deliveries",
         callers=Who.ADMINISTRATOR,
         scope="admin:read",
+        query=Page,
         answer=DeliveriesAnswer,
         summary="What was delivered to a webhook lately.",
         errors=(*ERRORS, NotFound),
         tags=TAGS,
     )
-    async def admin_webhook_deliveries(call: Call, id: str) -> DeliveriesAnswer:
-        found = await hooks.deliveries(id)
-        return DeliveriesAnswer(deliveries=[WebhookDelivery.model_validate(each) for each in found])
+    async def admin_webhook_deliveries(call: Call, query: Page, id: str) -> DeliveriesAnswer:
+        found = await hooks.deliveries(id, query)
+        deliveries = [WebhookDelivery.model_validate(each) for each in found.items]
+        return DeliveriesAnswer(deliveries=deliveries, next=next_link(call, found))
 
     @api.route(
         "DELETE",

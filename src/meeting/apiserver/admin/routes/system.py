@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from meeting.apiserver.admin.use_cases import Administration
 from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.mail.administration import Queued
-from meeting.apiserver.meetings.administration import Usage
+from meeting.apiserver.meetings.administration import MOST_LISTED, Usage
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.apiserver.spreadsheet import csv_of
@@ -57,7 +57,7 @@ class OverviewAnswer(Answer):
     """How the hub is."""
 
     people: int
-    meetings: list[LiveMeeting]
+    meetings: list[LiveMeeting] = Field(max_length=MOST_LISTED)
     servers: list[RegisteredServer]
     mails: dict[str, int] = Field(description="how many are in each state")
 
