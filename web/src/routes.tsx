@@ -15,6 +15,7 @@ export const routes: RouteObject[] = [
       { path: "/p/:handle", lazy: async () => ({ Component: (await import("./home/PersonalLinkPage.tsx")).PersonalLinkPage }) },
       { path: "/m/:code/minutes", lazy: async () => ({ Component: (await import("./home/MinutesPage.tsx")).MinutesPage }) },
       { path: "/m/:code/attendance", lazy: async () => ({ Component: (await import("./home/AttendancePage.tsx")).AttendancePage }) },
+      { path: "/m/:code/details", lazy: async () => ({ Component: (await import("./home/DetailsPage.tsx")).DetailsPage }) },
       { path: "/r", lazy: async () => ({ Component: (await import("./reply/ReplyPage.tsx")).ReplyPage }) },
       { path: "/admin/:tab?", lazy: async () => ({ Component: (await import("./admin/AdminPage.tsx")).AdminPage }) },
       { path: "*", lazy: async () => ({ Component: (await import("./ui/NotFound.tsx")).NotFound }) },

@@ -18,8 +18,16 @@ const here: Session = {
   current: true,
 };
 
+const SCOPES = { "meetings:read": "read your meetings", "admin:read": "read everything that administrators see" };
+
 function showAccount(hub: Partial<Hub> = {}) {
-  show(<AccountPage />, { me: async () => ({ person: ada, guest: null, server }), sessions: async () => [here], ...hub });
+  show(<AccountPage />, {
+    me: async () => ({ person: ada, guest: null, server }),
+    sessions: async () => [here],
+    groups: async () => [],
+    tokens: async () => ({ tokens: [], scopes: SCOPES, next: null }),
+    ...hub,
+  });
   return userEvent.setup();
 }
 
@@ -68,5 +76,48 @@ describe("the account", () => {
     showAccount();
     await screen.findByRole("region", { name: "Profile" });
     expect(screen.queryByRole("region", { name: "Passkeys" })).toBeNull();
+  });
+
+  test("shows a new token's secret once, and only rights that one may give", async () => {
+    const made: unknown[] = [];
+    const user = showAccount({
+      makeToken: async (token) => {
+        made.push(token);
+        return { token: { id: "t1", name: token.name, scopes: token.scopes, created_at: here.created_at, expires_at: here.created_at, used_at: null }, secret: "mtg_secret" };
+      },
+    });
+    const tokens = within(await screen.findByRole("region", { name: "API tokens" }));
+    await expect.poll(() => tokens.getByRole("button", { name: "New token" })).toBeEnabled();
+    await user.click(tokens.getByRole("button", { name: "New token" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    expect(dialog.queryByRole("checkbox", { name: "admin:read" })).toBeNull();
+    await user.type(dialog.getByRole("textbox", { name: "Name" }), "Robot");
+    expect(dialog.getByRole("button", { name: "New token" })).toBeDisabled();
+    await user.click(dialog.getByRole("checkbox", { name: "meetings:read" }));
+    await user.click(dialog.getByRole("button", { name: "New token" }));
+    expect(await screen.findByText("mtg_secret")).toBeVisible();
+    expect(made).toEqual([{ name: "Robot", scopes: ["meetings:read"], days: 90 }]);
+    await user.click(screen.getByRole("button", { name: "Close" }));
+    expect(screen.queryByText("mtg_secret")).toBeNull();
+  });
+
+  test("keeps a group only when its addresses are some", async () => {
+    const kept: unknown[] = [];
+    const user = showAccount({
+      keepGroup: async (id, group) => {
+        kept.push([id, group]);
+        return { id: "g1", ...group };
+      },
+    });
+    await user.click(await screen.findByRole("button", { name: "New group" }));
+    const dialog = within(await screen.findByRole("dialog"));
+    await user.type(dialog.getByRole("textbox", { name: "Name" }), "Board");
+    await user.type(dialog.getByRole("textbox", { name: "Addresses" }), "grace@x.org,nobody");
+    await user.click(dialog.getByRole("button", { name: "Save" }));
+    expect(await dialog.findByText("Not an e-mail address: nobody")).toBeVisible();
+    expect(kept).toEqual([]);
+    await user.click(dialog.getByRole("button", { name: "Remove nobody" }));
+    await user.click(dialog.getByRole("button", { name: "Save" }));
+    await expect.poll(() => kept).toEqual([[null, { name: "Board", emails: ["grace@x.org"] }]]);
   });
 });

@@ -4,11 +4,13 @@ import { Navigate } from "react-router";
 import { hasPasskeys } from "../core/passkey.ts";
 import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
+import { Groups } from "./Groups.tsx";
 import { Passkeys } from "./Passkeys.tsx";
 import { PersonalLink } from "./PersonalLink.tsx";
 import { Picture } from "./Picture.tsx";
 import { Profile } from "./Profile.tsx";
 import { Sessions } from "./Sessions.tsx";
+import { Tokens } from "./Tokens.tsx";
 
 /** What people say of themselves, and by what and where they are signed in. */
 export function AccountPage() {
@@ -30,6 +32,8 @@ export function AccountPage() {
       </SimpleGrid>
       {server.sign_in_methods.includes("passkey") && hasPasskeys() ? <Passkeys /> : null}
       <Sessions />
+      <Groups />
+      <Tokens administrator={person.administrator} />
     </Stack>
   );
 }

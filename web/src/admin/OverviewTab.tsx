@@ -81,7 +81,6 @@ const SILENCE = 10;
 function Servers({ servers }: { servers: Server[] }) {
   const { t } = useTranslation();
   const admin = useAdmin();
-  const moment = useMoment();
   const drain = useAct(({ server, drained }: { server: Server; drained: boolean }) => admin.drain(server, drained));
   const newest = Math.max(...servers.map((server) => Date.parse(server.beat_at)));
   const state = (server: Server) => {
@@ -103,7 +102,9 @@ function Servers({ servers }: { servers: Server[] }) {
             </Table.Td>
             <Table.Td>{Math.round(server.load * 100)} %</Table.Td>
             <Table.Td>{server.version}</Table.Td>
-            <Table.Td>{typeof server.details["certificate_until"] === "string" ? moment(server.details["certificate_until"]) : "–"}</Table.Td>
+            <Table.Td>
+              <Certificate of={server.details["certificate"]} now={Date.parse(server.beat_at)} />
+            </Table.Td>
             <Table.Td>
               <Group gap="xs">
                 <Button
@@ -120,5 +121,28 @@ function Servers({ servers }: { servers: Server[] }) {
         ))}
       </PlainTable>
     </Stack>
+  );
+}
+
+/** Days before its end at which a certificate is pointed out: those of an authority are renewed before. */
+const SOON = 14;
+
+/** Until when a server's certificate is good, and what hinders its renewal; a server may have none. */
+function Certificate({ of, now }: { of: unknown; now: number }) {
+  const { t } = useTranslation();
+  const moment = useMoment();
+  const { until, trouble } = (of ?? {}) as { until?: string | null; trouble?: string | null };
+  if (!until) return <>–</>;
+  const soon = Date.parse(until) - now < SOON * 86_400_000;
+  return (
+    <>
+      <Text size="sm">{moment(until)}</Text>
+      {soon ? <Badge color="red.9">{t("admin.certificateEnds")}</Badge> : null}
+      {trouble ? (
+        <Text size="xs" c="dimmed">
+          {trouble}
+        </Text>
+      ) : null}
+    </>
   );
 }

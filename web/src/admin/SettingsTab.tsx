@@ -1,10 +1,12 @@
 import { Button, Checkbox, ColorInput, FileInput, Group, NumberInput, Select, SimpleGrid, Stack, TagsInput, Text, Textarea, TextInput, Title } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Loading } from "../ui/Loading.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import type { Retention, Settings, Values } from "./api.ts";
+import { BRAND } from "../ui/useBrand.ts";
+import { BrandPreview } from "./BrandPreview.tsx";
 import { ADMIN, useAct, useAdmin } from "./useAdmin.ts";
 
 export function SettingsTab() {
@@ -21,6 +23,7 @@ const KINDS = ["meetings", "chat", "minutes", "files", "attendance", "mails", "a
 function Form({ settings }: { settings: Settings }) {
   const { t } = useTranslation();
   const admin = useAdmin();
+  const queries = useQueryClient();
   const [values, setValues] = useState(settings.values);
   const [picture, setPicture] = useState<File | null>(null);
   const [preview, setPreview] = useState<Record<string, number> | null>(null);
@@ -30,6 +33,7 @@ function Form({ settings }: { settings: Settings }) {
     let { version } = settings;
     if (Object.keys(changed).length > 0) ({ version } = await admin.changeSettings(version, changed));
     if (picture !== null) await admin.setLogo(version, picture);
+    await queries.invalidateQueries({ queryKey: BRAND });
   });
   const retention = values.retention as Retention;
   const look = useAct(async () => setPreview((await admin.previewRetention(retention)).rows));
@@ -92,6 +96,7 @@ function Form({ settings }: { settings: Settings }) {
             <ColorInput {...props("color")} value={values.color ?? ""} onChange={(color) => set("color", color)} eyeDropperButtonProps={{ "aria-label": t("admin.pickColor") }} />
             <ColorInput {...props("color_dark")} value={values.color_dark ?? ""} onChange={(color) => set("color_dark", color)} eyeDropperButtonProps={{ "aria-label": t("admin.pickColor") }} />
           </SimpleGrid>
+          <BrandPreview values={values} picture={picture} />
           {area("sign_in_text")}
           {area("mail_footer")}
           {text("imprint_url")}

@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Button, Group, Menu, Paper, Stack, Text } from "@mantine/core";
-import { IconDots, IconNotes, IconPencil, IconRepeat, IconTrash } from "@tabler/icons-react";
+import { IconDots, IconNotes, IconPencil, IconRepeat, IconTrash, IconUsers } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
@@ -62,6 +62,9 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
               <Menu.Dropdown>
                 <Menu.Item leftSection={<IconPencil size={16} aria-hidden />} onClick={() => onEdit(meeting)}>
                   {t("home.edit")}
+                </Menu.Item>
+                <Menu.Item component={Link} to={`/m/${meeting.code}/details`} leftSection={<IconUsers size={16} aria-hidden />}>
+                  {t("details.title")}
                 </Menu.Item>
                 <Menu.Item color="red" leftSection={<IconTrash size={16} aria-hidden />} onClick={() => setCancelling(true)}>
                   {t("home.cancel")}

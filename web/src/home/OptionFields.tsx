@@ -13,6 +13,7 @@ interface Props {
   onChange: (part: Partial<Draft>) => void;
 }
 
+const withoutPasscode = ({ passcode: _gone, ...rest }: Partial<Options>): Partial<Options> => rest;
 const WRITERS = ["everyone", "hosts", "named"] as const;
 
 /** How a meeting is held. What nobody touches is not sent, and stays as the house has it. */
@@ -32,7 +33,7 @@ export function OptionFields({ draft, house, fresh, error, onChange }: Props) {
           label={t("schedule.withPasscode")}
           checked={!without}
           onChange={(event) => {
-            const { passcode: _gone, ...rest } = draft.options;
+            const rest = withoutPasscode(draft.options);
             onChange({ options: event.currentTarget.checked ? rest : { ...rest, passcode: "" } });
           }}
         />
@@ -46,7 +47,7 @@ export function OptionFields({ draft, house, fresh, error, onChange }: Props) {
           value={shown.passcode}
           error={error}
           onChange={(event) => {
-            const { passcode: _gone, ...rest } = draft.options;
+            const rest = withoutPasscode(draft.options);
             const typed = event.currentTarget.value;
             onChange({ options: madeByHub && typed === "" ? rest : { ...rest, passcode: typed } });
           }}

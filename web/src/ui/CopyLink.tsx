@@ -2,7 +2,8 @@ import { Button, CopyButton, VisuallyHidden } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 
-export function CopyLink({ link }: { link: string }) {
+/** `label`: what the button says where it is no link that is copied. */
+export function CopyLink({ link, label }: { link: string; label?: string }) {
   const { t } = useTranslation();
   return (
     <CopyButton value={link} timeout={2500}>
@@ -13,7 +14,7 @@ export function CopyLink({ link }: { link: string }) {
             onClick={copy}
             leftSection={copied ? <IconCheck size={18} aria-hidden /> : <IconCopy size={18} aria-hidden />}
           >
-            {copied ? t("app.copied") : t("app.copyLink")}
+            {copied ? t("app.copied") : (label ?? t("app.copyLink"))}
           </Button>
           <VisuallyHidden role="status">{copied ? t("app.copied") : ""}</VisuallyHidden>
         </>
