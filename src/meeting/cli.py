@@ -44,6 +44,7 @@ COMMANDS = (
     Command("demo", "all five in one process on http://localhost", "meeting.demo", "main"),
     Command("keys", "print the LiveKit API key and secret that belong to a secret", "meeting.cli", "keys"),
     Command("check-mail", "talk to the hub's mail servers and say what works", "meeting.apiserver.check_mail", "main"),
+    Command("check-turn", "ask a turnserver as its clients do and say what works", "meeting.turnserver.check", "main"),
     Command(
         "allocate-report",
         "what the allocateserver's machines have cost in a month, beside a pool",

@@ -1,0 +1,145 @@
+"""coturn's client with our server and with coturn's own: what works or is refused there, is here."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.failure import Failure
+
+from tests.support.deadlines import deadline
+from tests.support.turnserver import HOST, credential, echo_pair, free_udp_port, probe_until_answered, turnserver
+
+UCLIENT, COTURN = shutil.which("turnutils_uclient"), shutil.which("turnserver")
+MISSING = "coturn is missing: apt-get install --no-install-recommends coturn"
+#: Few enough to be named in a credential: with two relays of one server each is the other's peer.
+RELAY_PORTS = range(22_400, 22_416)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Arguments of coturn's client, and whether they lead to anything, with either server."""
+
+    name: str
+    arguments: tuple[str, ...]
+    works: bool = True
+    user: str = "good"
+    host: str = HOST
+    """Of the peer."""
+
+
+ROWS = [
+    Row("channels", ("-c",)),
+    Row("indications", ("-c", "-s")),
+    Row("many packets", ("-c", "-n", "50", "-m", "4")),
+    Row("large packets", ("-c", "-l", "1400")),
+    Row("two ports in a row", ()),
+    Row("two ports in a row by indications", ("-s",)),
+    Row("an IPv4 relay address by name", ("-c", "-X")),
+    Row("an IPv6 relay address", ("-c", "-x"), host="::1"),
+    Row("client to client", ("-c", "-y")),
+    Row("client to client by indications", ("-c", "-y", "-s")),
+    Row("mobility", ("-c", "-M")),
+    Row("more requests than needed", ("-c", "-G")),
+    Row("a wrong password", ("-c",), works=False, user="wrong"),
+    Row("an expired credential", ("-c",), works=False, user="expired"),
+]
+
+
+class Coturn(ProcessProtocol):
+    """The running server."""
+
+    def __init__(self) -> None:
+        self.ended: Deferred[None] = Deferred()
+        self.said = b""
+
+    def outReceived(self, data: bytes) -> None:
+        self.said += data
+
+    def processEnded(self, reason: Failure) -> None:
+        self.ended.callback(None)
+
+
+@asynccontextmanager
+async def coturn(users: list[tuple[str, str]], directory: Path) -> AsyncIterator[int]:
+    """Its port. What it denies by default on loopback is allowed: here it is the yardstick of what is useful."""
+    from twisted.internet import reactor
+
+    assert COTURN is not None, MISSING
+    port = free_udp_port()
+    process = Coturn()
+    arguments = [
+        *("-n", "--no-tls", "--no-dtls", "--no-cli", "--lt-cred-mech", "-r", "meeting", "--mobility"),
+        *("--allow-loopback-peers", "-L", HOST, "-L", "::1", "-E", HOST, "-E", "::1", "-p", str(port)),
+        *("--min-port", "22420", "--max-port", "22499", "--log-file", "stdout", "--pidfile", str(directory / "pid")),
+        *("--userdb", str(directory / "db")),
+        *(f"--user={name}:{password}" for name, password in users),
+    ]
+    running = IReactorProcess(reactor).spawnProcess(process, COTURN, [COTURN, *arguments], path=str(directory))
+    try:
+        await probe_until_answered(HOST, port)
+        yield port
+    finally:
+        running.signalProcess("KILL")
+        await process.ended
+
+
+async def uclient(port: int, row: Row, user: tuple[str, str], peer_port: int) -> tuple[bool, str]:
+    """Whether everything sent came back, and what it printed."""
+    assert UCLIENT is not None, MISSING
+    name, password = user
+    common = ["-u", name, "-w", password, "-e", row.host, "-r", str(peer_port), "-p", str(port)]
+    out, error, status = await getProcessOutputAndValue(UCLIENT, [*row.arguments, *common, HOST])
+    printed = (out + error).decode(errors="replace")
+    found = re.findall(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)", printed)
+    whole = bool(found) and found[-1][0] == found[-1][1] != "0"
+    return status == 0 and whole, printed
+
+
+@deadline(90)
+async def test_what_works_with_coturn_works_with_us_and_what_is_refused_is_refused(tmp_path: Path) -> None:
+    # coturn knows names from a list, so it gets one of its own; an expired one it has never heard of.
+    plain = ("ana", "secret")
+    theirs = {"good": plain, "wrong": ("ana", "no"), "expired": ("old", "secret")}
+    range_ = f"{RELAY_PORTS[0]}-{RELAY_PORTS[-1]}"
+    ours = ("--oldChannels", "--ip", HOST, "--ip", "::1")
+    async with (
+        turnserver(*ours) as server,
+        turnserver(*ours, "--relayPorts", range_) as narrow,
+        coturn([plain], tmp_path) as coturn_port,
+        echo_pair() as (_, four),
+        echo_pair("::1") as (_, six),
+    ):
+
+        async def compare(row: Row) -> str:
+            """Empty, or what was different."""
+            peer_port, bracketed = (six, "[::1]") if ":" in row.host else (four, HOST)
+            named = [f"{bracketed}:{peer_port}", f"{bracketed}:{peer_port + 1}"]
+            among_us = "-y" in row.arguments
+            if among_us:
+                named = [f"{HOST}:{port}" for port in RELAY_PORTS]
+            good = credential(identity=row.name, servers=named)
+            users = {"good": good, "wrong": (good[0], "no"), "expired": credential(-1, servers=named)}
+            port = (narrow if among_us else server).relay.addresses[0][1]
+            results = await gatherResults(
+                [
+                    Deferred.fromCoroutine(uclient(port, row, users[row.user], peer_port)),
+                    Deferred.fromCoroutine(uclient(coturn_port, row, theirs[row.user], peer_port)),
+                ],
+                consumeErrors=True,
+            )
+            return "".join(
+                f"{row.name}, {who}: {printed}"
+                for who, (works, printed) in zip(("ours", "coturn"), results, strict=True)
+                if works != row.works
+            )
+
+        # They mostly wait, each for its own packets.
+        differences = await gatherResults([Deferred.fromCoroutine(compare(row)) for row in ROWS], consumeErrors=True)
+        assert not any(differences), "\n".join(differences)
