@@ -148,7 +148,7 @@ impl RelayTable {
         channel: u16,
     ) -> PyResult<Option<(u64, String, u16)>> {
         let packet = [&write_channel_header(channel, 4)[..], b"data"].concat();
-        self.from_client(now, &client, &packet)
+        self.sent_by_client(now, &client, &packet)
     }
 
     /// By which allocation the client's Send indication goes to the peer.
@@ -165,11 +165,11 @@ impl RelayTable {
             .attribute(attribute::DATA, b"data")
             .finish()
             .expect("128 bytes are enough");
-        self.from_client(now, &client, &packet[..size])
+        self.sent_by_client(now, &client, &packet[..size])
     }
 
     /// Which client hears what a peer sends to an allocation, and by which channel; 0: by an indication.
-    fn from_peer(
+    fn heard_from_peer(
         &self,
         now: u64,
         id: u64,
@@ -204,7 +204,7 @@ impl RelayTable {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn from_client(
+    fn sent_by_client(
         &self,
         now: u64,
         client: &PyClient,

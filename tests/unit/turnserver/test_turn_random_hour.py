@@ -194,7 +194,7 @@ class World:
                 assert (through is not None) == permitted
                 if through is None:
                     continue
-                back = self.relay.table.from_peer(self.relay.now, through[0], str(peer.ip), peer.port)
+                back = self.relay.table.heard_from_peer(self.relay.now, through[0], str(peer.ip), peer.port)
                 bound_as = [number for number, bound in allowed["channels"].items() if bound == str(peer)]
                 assert back == (client.address.host, 5000, bound_as[0] if bound_as else 0)
 
