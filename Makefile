@@ -124,6 +124,7 @@ soak: .cache/test-packages .cache/native
 	@$(BIN)/python -m tests.soak.year
 	@$(BIN)/python -m tests.soak.hub --people 30 --seconds 15
 	@MEETING_TURN_HOURS=48 $(BIN)/pytest -q tests/unit/turnserver/test_turn_random_hour.py
+	@cd rust && SIMULATED_MINUTES=360 cargo test --locked -q -p meeting-forward --test long_call -- --nocapture
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
 # Other people's implementations against ours: LiveKit's Python SDK, coturn's and aioice's TURN clients, and the SDK

@@ -83,6 +83,16 @@ impl Call {
         }
     }
 
+    /// The subscriber has left, and another one come to see `layer`.
+    pub fn join(&mut self, layer: usize) {
+        self.server.join();
+        self.server.show(Some(layer), self.now);
+        self.pictures = Pictures::new(self.now);
+        self.sound = Sound::new(self.now);
+        self.reported = [(0, 0); 2];
+        self.last_reports = [None; 2];
+    }
+
     /// A millisecond passes.
     pub fn tick(&mut self) {
         let now = self.now;

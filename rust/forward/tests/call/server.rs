@@ -8,13 +8,37 @@ use crate::support::{
 use meeting_forward::{Departure, HEADROOM, Outgoing, Sink, SinkConfig, Source, SourceId};
 use meeting_netem::Network;
 use meeting_rtp::rtcp::{self, Builder};
-use meeting_rtp::{Header, is_rtcp};
+use meeting_rtp::{Header, Unwrapper, is_rtcp};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 pub const AUDIO_SINK: u32 = 0x6000;
 const AUDIO_SOURCE: SourceId = 9;
 
+/// The numbers the video Sink has sent: each once, and which are left out so far.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    unwrapper: Unwrapper,
+    pub absent: BTreeSet<u64>,
+}
+
+impl Numbers {
+    fn note(&mut self, sequence: u16) {
+        let before = self.unwrapper.newest();
+        let sequence = self.unwrapper.unwrap(sequence);
+        match before {
+            Some(newest) if sequence <= newest => {
+                assert!(self.absent.remove(&sequence), "{sequence} was sent twice");
+            }
+            Some(newest) => self.absent.extend(newest + 1..sequence),
+            None => {}
+        }
+    }
+}
+
 pub struct Server {
+    pub numbers: Numbers,
+    lossy: u8,
     /// The layers, low to high, then the sound.
     pub sources: Vec<Source>,
     pub video: Sink,
@@ -26,25 +50,23 @@ pub struct Server {
 impl Server {
     /// From `lossy` on (in 1/256) Sinks repair twice and repeat more.
     pub fn new(now: Instant, lossy: u8) -> Server {
-        let video = Sink::new(SinkConfig {
-            lossy,
-            ..video_config()
-        });
-        let mut audio = Sink::new(SinkConfig {
-            ssrc: AUDIO_SINK,
-            payload_types: vec![(OPUS, OUT_OPUS), (RED, OUT_RED)],
-            lossy,
-            ..audio_config()
-        });
-        audio.feed(Some(AUDIO_SOURCE));
+        let (video, audio) = sinks(lossy);
         let layers = (0..LAYERS.len()).map(|layer| source(layer as SourceId));
         Server {
+            numbers: Numbers::default(),
+            lossy,
             sources: layers.chain([audio_source(AUDIO_SOURCE)]).collect(),
             video,
             audio,
             departure: Departure::default(),
             next_report: now,
         }
+    }
+
+    /// The subscriber has left, and another one come.
+    pub fn join(&mut self) {
+        (self.video, self.audio) = sinks(self.lossy);
+        self.numbers = Numbers::default();
     }
 
     /// Chooses what the subscriber sees.
@@ -78,6 +100,9 @@ impl Server {
         for sink in [&mut self.video, &mut self.audio] {
             if let Some(out) = sink.forward(&packet, now, &mut self.departure, &mut buffer) {
                 down.send(now, &buffer[..out.len]);
+                if sink.ssrc() != AUDIO_SINK {
+                    self.numbers.note(out.index as u16);
+                }
             }
         }
         self.pass_key_frame_request(now);
@@ -165,4 +190,19 @@ impl Server {
             &mut self.video
         }
     }
+}
+
+fn sinks(lossy: u8) -> (Sink, Sink) {
+    let video = Sink::new(SinkConfig {
+        lossy,
+        ..video_config()
+    });
+    let mut audio = Sink::new(SinkConfig {
+        ssrc: AUDIO_SINK,
+        payload_types: vec![(OPUS, OUT_OPUS), (RED, OUT_RED)],
+        lossy,
+        ..audio_config()
+    });
+    audio.feed(Some(AUDIO_SOURCE));
+    (video, audio)
 }

@@ -107,7 +107,7 @@ impl Sound {
 
     fn at(&self, frame: u64) -> Duration {
         let (first, _) = self.first.unwrap();
-        20 * MILLISECOND * (frame - first) as u32
+        20 * MILLISECOND * frame.saturating_sub(first) as u32
     }
 
     pub fn tick(&mut self, now: Instant) {
