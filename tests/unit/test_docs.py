@@ -8,7 +8,8 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_test_that_the_security_page_names_is_there() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
-    sources = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "rust").glob("*/tests/*.rs")]
+    rust = ROOT / "rust"
+    sources = [*(ROOT / "tests").rglob("test_*.py"), *rust.glob("*/tests/*.rs"), *rust.glob("*/src/**/tests/*.rs")]
     there = {name for file in sources for name in re.findall(r"\b(?:def|fn) (\w+)\(", file.read_text())}
     named = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`", page))
     assert named, "no names were found"

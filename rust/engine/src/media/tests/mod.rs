@@ -50,10 +50,13 @@ impl Stage {
     }
 
     fn with(streams: StreamLimits) -> Self {
-        let configuration = Configuration {
+        Self::of(Configuration {
             streams,
             ..configuration()
-        };
+        })
+    }
+
+    fn of(configuration: Configuration) -> Self {
         Self {
             port: Port::start(configuration).unwrap(),
             events: Vec::new(),

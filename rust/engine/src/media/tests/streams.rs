@@ -181,3 +181,24 @@ fn a_connection_accepted_elsewhere_is_taken_over_with_what_was_read_of_it() {
     stage.connected();
     assert_eq!(paths(&stage, 1), ["tcp"]);
 }
+
+#[test]
+fn where_there_is_only_ipv6_people_come_by_udp_and_by_tcp() {
+    let any = vec!["[::1]:0".parse().unwrap()];
+    let mut stage = Stage::of(Configuration {
+        bind: any.clone(),
+        bind_tcp: any,
+        ..configuration()
+    });
+    stage.join(1);
+    by_tcp(&mut stage, 2);
+    stage.connected();
+    assert_eq!(
+        (paths(&stage, 1), paths(&stage, 2)),
+        (vec!["udp"], vec!["tcp"])
+    );
+    stage.publish(1, 10);
+    stage.subscribe(2, 20, 10, 500);
+    stage.film(Duration::from_millis(200));
+    stage.until("the picture", |stage| stage.heard[1] > 5);
+}
