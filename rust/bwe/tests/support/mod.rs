@@ -127,7 +127,7 @@ impl Call {
     }
 
     fn cameras(&mut self, ms: u64) {
-        if ms % 33 != 0 {
+        if !ms.is_multiple_of(33) {
             return;
         }
         let frame = ms / 33;
@@ -135,8 +135,8 @@ impl Call {
             self.flowing = self.given;
         }
         for (layer, bitrate) in LAYERS.into_iter().enumerate() {
-            let key =
-                frame % 300 == 0 || self.key_frame_at > 0 && ms.abs_diff(self.key_frame_at) < 33;
+            let key = frame.is_multiple_of(300)
+                || self.key_frame_at > 0 && ms.abs_diff(self.key_frame_at) < 33;
             let bytes = bitrate as usize / 30 / 8 * if key { 4 } else { 1 };
             self.made[layer] += bytes as u64;
             if self.flowing == Some(layer) {
