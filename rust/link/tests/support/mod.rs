@@ -198,7 +198,7 @@ impl World {
         let line = match event {
             Event::Connected { path, keys } => {
                 self.link_keys = keys;
-                format!("connected {path}")
+                format!("connected {}", path.address)
             }
             Event::Message {
                 label,
@@ -212,9 +212,9 @@ impl World {
             Event::ChannelOpened(label) => format!("opened {label}"),
             Event::MessageDropped(label) => format!("dropped {label}"),
             Event::Closed(reason) => format!("closed: {reason}"),
-            Event::PathChanged(path) => format!("path {path}"),
-            Event::AddressValidated(address) => format!("validated {address}"),
-            Event::AddressForgotten(address) => format!("forgotten {address}"),
+            Event::PathChanged(path) => format!("path {}", path.address),
+            Event::AddressValidated(address) => format!("validated {}", address.address),
+            Event::AddressForgotten(address) => format!("forgotten {}", address.address),
         };
         self.diary.push(line);
     }
