@@ -97,7 +97,9 @@ class Demo(MultiService):
             "apiserver", {**shared, "demo": "", "allocateserver": f"{place.inside_url}/allocate"}, reactor
         )
         sfu = _daemon("sfuserver", {**shared, "mediaPort": str(options["mediaPort"])}, reactor)
-        turnserver = _daemon("turnserver", {**shared, "port": str(turn.port), "ip": turn.host}, reactor)
+        # Without TLS: nobody would trust its certificate.
+        plain = {name: value for name, value in shared.items() if name != "domainaddress"}
+        turnserver = _daemon("turnserver", {**plain, "port": str(turn.port), "ip": turn.host}, reactor)
         fs = _daemon(
             "fsserver", {**shared, "directory": str(self._state / "files"), "webOrigin": place.public_url}, reactor
         )

@@ -70,6 +70,7 @@ class FakeRelay:
         self.answers: list[tuple[RelayClient, bytes]] = []
         self.listener: IRelayListener | None = None
         self.addresses = [("198.18.0.9", 3478)]
+        self.certificate: tuple[bytes, bytes] | None = None
         self._free = ports
         self._ids = count(1)
 
@@ -94,6 +95,9 @@ class FakeRelay:
 
     def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
         self.diary.append(("forget", port, ipv6))
+
+    def set_certificate(self, chain: bytes, key: bytes) -> None:
+        self.certificate = (chain, key)
 
     def answer(self, client: RelayClient, data: bytes) -> None:
         self.answers.append((client, data))

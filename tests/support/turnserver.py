@@ -4,14 +4,17 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
+from random import sample
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as NotInTime
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime, IReactorUDP
 from twisted.internet.protocol import DatagramProtocol
 
+from meeting.daemon.certificates.choice import certificate_for
 from meeting.daemon.secret import turn_credential
 from meeting.stun import Address, AttributeType, Class, Message, Method, encode_xor_address, long_term_key
 from meeting.turnserver.service import TurnServer
@@ -30,9 +33,13 @@ class NoEnvironment(Options):
 
 
 @asynccontextmanager
-async def turnserver(*arguments: str) -> AsyncIterator[TurnServer]:
-    """A running server; everything of it is gone afterwards."""
+async def turnserver(*arguments: str, certificate: tuple[Path, Path] | None = None) -> AsyncIterator[TurnServer]:
+    """A running server; everything of it is gone afterwards. `certificate`: its files, for TLS on a port of its own."""
     from twisted.internet import reactor
+
+    if certificate is not None:
+        files = ("--cert", str(certificate[0]), "--certkey", str(certificate[1]))
+        arguments = ("--domainaddress", f"turn.test:{free_tcp_port()}", *files, *arguments)
 
     usual = {
         "--secret": "correct horse battery staple",
@@ -44,12 +51,16 @@ async def turnserver(*arguments: str) -> AsyncIterator[TurnServer]:
     options = NoEnvironment()
     missing = [word for flag, value in usual.items() if flag not in arguments for word in (flag, value)]
     options.parseOptions([*missing, *arguments])
-    server = TurnServer(options, reactor)
-    server.startService()
+    kept = certificate_for(options, reactor)
+    server = TurnServer(options, reactor, certificate=kept)
+    services = [server] if kept is None else [kept, server]
+    for service in services:
+        service.startService()
     try:
         yield server
     finally:
-        await server.stopService()
+        for service in reversed(services):
+            await maybeDeferred(service.stopService)
 
 
 def credential(lifetime: float = 600, identity: str = "ana", servers: Iterable[int | str] = ()) -> tuple[str, str]:
@@ -187,6 +198,18 @@ async def client(
         yield protocol
     finally:
         await port.stopListening()
+
+
+def free_tcp_port() -> int:
+    """One below those that systems give out by themselves."""
+    for port in sample(range(20_000, 22_000), 2000):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
 
 
 async def probe_until_answered(host: str, port: int) -> None:

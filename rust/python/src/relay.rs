@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use meeting_engine::turn::{
-    self, Cause, Client, Command, Event, NoSocket, Port, Ports, Settings, Total,
+    self, Cause, Client, Command, Event, NoSocket, Port, Ports, Settings, StreamLimits, Total,
 };
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,11 +15,24 @@ use pyo3::types::PyBytes;
 /// (worker, listener, host, port): a client as the engine knows it.
 pub(crate) type PyClient = (usize, u8, String, u16);
 
-/// A request as (client, packet), or a trouble as (text,).
+/// A request as (client, packet), the end of a client's connection as (client, None), or a trouble as (text,).
 #[derive(IntoPyObject)]
 enum Heard<'py> {
-    Request((PyClient, Bound<'py, PyBytes>)),
+    Request((PyClient, Option<Bound<'py, PyBytes>>)),
     Trouble((String,)),
+}
+
+/// Bounds of stream connections; times in milliseconds.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct PyStreamLimits {
+    connections: usize,
+    per_source: usize,
+    half_open: usize,
+    handshake: u64,
+    idle: u64,
+    queue: usize,
+    stuck: u64,
 }
 
 /// A running relay: sockets and threads from construction to `close()`.
@@ -32,7 +45,7 @@ struct Relay {
 #[pymethods]
 impl Relay {
     #[new]
-    #[pyo3(signature = (*, listen, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second, allocation_rate, total_rate))]
+    #[pyo3(signature = (*, listen, streams, limits, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second, allocation_rate, total_rate))]
     #[allow(
         clippy::too_many_arguments,
         reason = "they are named on the other side"
@@ -40,6 +53,8 @@ impl Relay {
     fn new(
         py: Python<'_>,
         listen: Vec<(String, u16)>,
+        streams: Vec<(String, u16, bool)>,
+        limits: PyStreamLimits,
         relay: Vec<String>,
         ports: (u16, u16),
         workers: usize,
@@ -57,6 +72,19 @@ impl Relay {
                 .iter()
                 .map(|(host, port)| socket_address(host, *port))
                 .collect::<PyResult<_>>()?,
+            streams: streams
+                .iter()
+                .map(|(host, port, tls)| Ok((socket_address(host, *port)?, *tls)))
+                .collect::<PyResult<_>>()?,
+            limits: StreamLimits {
+                connections: limits.connections,
+                per_source: limits.per_source,
+                half_open: limits.half_open,
+                handshake: limits.handshake,
+                idle: limits.idle,
+                queue: limits.queue,
+                stuck: limits.stuck,
+            },
             relay: relay.iter().map(|host| ip(host)).collect::<PyResult<_>>()?,
             ports,
             workers,
@@ -104,18 +132,21 @@ impl Relay {
                 worker,
                 client,
                 packet,
-            } => {
-                let client = (
-                    worker,
-                    client.listener,
-                    client.address.ip().to_string(),
-                    client.address.port(),
-                );
-                Heard::Request((client, PyBytes::new(py, &packet)))
-            }
+            } => Heard::Request((to_python(worker, client), Some(PyBytes::new(py, &packet)))),
+            Event::Gone { worker, client } => Heard::Request((to_python(worker, client), None)),
             Event::Trouble(text) => Heard::Trouble((text,)),
         };
         events.into_iter().map(heard).collect()
+    }
+
+    /// The certificate of TLS handshakes from now on: PEM, with its chain, and its key. Raises ValueError.
+    fn set_certificate(&self, chain: &[u8], key: &[u8]) -> PyResult<()> {
+        match self.read().as_ref() {
+            Some(engine) => engine
+                .set_certificate(chain, key)
+                .map_err(PyValueError::new_err),
+            None => Ok(()),
+        }
     }
 
     /// False when too many answers wait already.
@@ -254,6 +285,7 @@ impl Relay {
             ("challenges", counters.challenges),
             ("requests", counters.requests),
             ("allocations", counters.allocations),
+            ("connections", counters.connections),
         ]);
         (
             totals,
@@ -285,6 +317,11 @@ impl Relay {
             engine.command(worker, command);
         }
     }
+}
+
+fn to_python(worker: usize, client: Client) -> PyClient {
+    let Client { listener, address } = client;
+    (worker, listener, address.ip().to_string(), address.port())
 }
 
 pub(crate) fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Client)> {

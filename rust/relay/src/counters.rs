@@ -26,11 +26,19 @@ pub enum Cause {
     NotSent,
     /// A command for an allocation that has gone.
     Late,
+    /// Its client reads too slowly from its stream.
+    SlowReader,
+    /// A connection: its source, or all together, have had their share.
+    ConnectionLimit,
+    /// A connection that did not make a handshake, said nothing for too long, or did not read.
+    TimedOut,
+    /// A connection whose TLS handshake failed.
+    Handshake,
 }
 
 impl Cause {
     /// All of them, in the order of [`Counters::dropped`].
-    pub const ALL: [(Self, &'static str); 11] = [
+    pub const ALL: [(Self, &'static str); 15] = [
         (Self::Malformed, "malformed"),
         (Self::NoAllocation, "no_allocation"),
         (Self::NoChannel, "no_channel"),
@@ -42,6 +50,10 @@ impl Cause {
         (Self::Oversized, "oversized"),
         (Self::NotSent, "not_sent"),
         (Self::Late, "late"),
+        (Self::SlowReader, "slow_reader"),
+        (Self::ConnectionLimit, "connection_limit"),
+        (Self::TimedOut, "timed_out"),
+        (Self::Handshake, "handshake"),
     ];
 }
 
@@ -64,6 +76,8 @@ pub struct Counters {
     pub requests: u64,
     /// Allocations that exist now.
     pub allocations: u64,
+    /// Stream connections that exist now.
+    pub connections: u64,
     /// Packets dropped, by [`Cause`].
     pub dropped: [u64; Cause::ALL.len()],
 }
@@ -85,6 +99,7 @@ impl Counters {
             (&mut self.challenges, other.challenges),
             (&mut self.requests, other.requests),
             (&mut self.allocations, other.allocations),
+            (&mut self.connections, other.connections),
         ];
         for (mine, others) in sums
             .into_iter()

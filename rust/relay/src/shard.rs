@@ -368,6 +368,11 @@ impl Shard {
         self.table.sweep(now, closed);
     }
 
+    /// Whether a client has an allocation.
+    pub fn serves(&self, now: Now, client: &Client) -> bool {
+        self.table.of_client(now, client).next().is_some()
+    }
+
     /// The counters, with how many allocations there are.
     pub fn counters(&self) -> Counters {
         Counters {

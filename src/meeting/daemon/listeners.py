@@ -26,7 +26,7 @@ PORT80_LIMITS = Limits(body=0, headers=16 << 10, request_time=10.0, idle=10.0)
 
 def listeners(
     options: DaemonOptions,
-    resource: IResource,
+    resource: IResource | None,
     reactor: Any,
     status: IResource | None = None,
     certificate: AnyCertificate | None = None,
@@ -34,14 +34,34 @@ def listeners(
 ) -> MultiService:
     """All ports that the options ask for; `status` is what the private one serves.
 
-    `certificate`: what `certificate_for(options, reactor)` gave; it becomes a part of this service.
+    `resource`: what people reach by HTTP; None: nothing. `certificate`: what `certificate_for(options, reactor)` gave;
+    it becomes a part of this service.
     `media_streams`: takes the connections to the TLS port that carry media.
     """
     ports = MultiService()
+    if certificate is not None:
+        certificate.setServiceParent(ports)
+    if resource is not None:
+        _open_web(options, resource, reactor, certificate, ports, media_streams)
+    elif certificate is not None:
+        _open_port_80(options, None, certificate, reactor, ports)
+    if status is not None and options.get("status") is not None:
+        private = site(status, reactor, log_access=False)
+        Port(reactor, private, options["status"], "status").setServiceParent(ports)
+    return ports
+
+
+def _open_web(
+    options: DaemonOptions,
+    resource: IResource,
+    reactor: Any,
+    certificate: AnyCertificate | None,
+    ports: MultiService,
+    media_streams: GiveAway | None,
+) -> None:
     factory = site(resource, reactor, trusted_proxies=options.get("trustedProxy") or ())
     plain: HostPort | None = options.get("plainHttp")
     if certificate is not None:
-        certificate.setServiceParent(ports)
         domain: HostPort = options["domainaddress"]
         _open_port_80(options, https_url(domain), certificate, reactor, ports)
         secure: Any = TLSMemoryBIOFactory(certificate.creator, False, factory)
@@ -50,14 +70,10 @@ def listeners(
         Port(reactor, secure, HostPort(options["bind"], domain.port), "https").setServiceParent(ports)
     if plain is not None:
         Port(reactor, factory, plain, "http").setServiceParent(ports)
-    if status is not None and options.get("status") is not None:
-        private = site(status, reactor, log_access=False)
-        Port(reactor, private, options["status"], "status").setServiceParent(ports)
-    return ports
 
 
 def _open_port_80(
-    options: DaemonOptions, origin: str, certificate: AnyCertificate, reactor: Any, ports: MultiService
+    options: DaemonOptions, origin: str | None, certificate: AnyCertificate, reactor: Any, ports: MultiService
 ) -> None:
     """The challenges, where certificates come by themselves; the redirect there, and where `--acmePort` is given."""
     automatic = isinstance(certificate, AutomaticCertificate)
@@ -73,14 +89,17 @@ def _open_port_80(
         lambda: certificate.serves(clock.seconds()),
     )
     factory = site(resource, reactor, limits=PORT80_LIMITS)
-    _ChallengePort(reactor, factory, HostPort(options["bind"], number), "redirect to https").setServiceParent(ports)
+    # The turnserver's --bind is one address for each family.
+    host = options["bind"] if isinstance(options["bind"], str) else "0.0.0.0"
+    what = "HTTP-01 challenges" if origin is None else "redirect to https"
+    _ChallengePort(reactor, factory, HostPort(host, number), what).setServiceParent(ports)
 
 
 class Server(Protocol):
     """A daemon as its `service.py` puts it together: a service with its web face and its private pages."""
 
     @property
-    def resource(self) -> IResource: ...
+    def resource(self) -> IResource | None: ...
 
     @property
     def status(self) -> IResource: ...

@@ -45,7 +45,7 @@ class Heartbeat(BaseModel):
     state: State = "ready"
     load: float = Field(default=0.0, ge=0.0, le=1.0)
     media: list[str] = Field(default_factory=list, max_length=64)
-    """sfu only: every address:port of its media sockets."""
+    """sfu: every address:port of its media sockets; turn: the URIs that clients are given (RFC 7065)."""
     rooms: list[Annotated[str, Field(max_length=128)]] = Field(default_factory=list, max_length=MOST_ROOMS)
     """turn only: some of the rooms it relays for, others in the next heartbeats. The answer says which are over."""
     details: dict[str, Any] = Field(default_factory=dict)

@@ -97,7 +97,7 @@ class AccessClaims(BaseModel):
     attributes: dict[str, str] = Field(default_factory=dict)
     metadata: str = ""
     turn: tuple[str, ...] = ()
-    """`host:port` of the turnservers that go with the room; empty: no TURN."""
+    """URIs of the turnservers that go with the room (RFC 7065); empty: no TURN."""
     code: str = ""
     """The meeting's code, for webhooks and logs."""
     expires_at: int

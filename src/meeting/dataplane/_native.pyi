@@ -1,6 +1,6 @@
 """The Rust library as Python sees it; `rust/python` is the other side. Opened by `meeting.dataplane` alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _Client = tuple[int, int, str, int]
@@ -73,6 +73,8 @@ class Relay:
         self,
         *,
         listen: Sequence[tuple[str, int]],
+        streams: Sequence[tuple[str, int, bool]],
+        limits: Mapping[str, int],
         relay: Sequence[str],
         ports: tuple[int, int],
         workers: int,
@@ -87,7 +89,8 @@ class Relay:
     ) -> None: ...
     def fileno(self) -> int: ...
     def addresses(self) -> list[tuple[str, int]]: ...
-    def take_events(self) -> list[tuple[_Client, bytes] | tuple[str]]: ...
+    def take_events(self) -> list[tuple[_Client, bytes | None] | tuple[str]]: ...
+    def set_certificate(self, chain: bytes, key: bytes) -> None: ...
     def answer(self, client: _Client, packet: bytes) -> bool: ...
     def allocate(
         self, client: _Client, id: int, ipv6: bool, wanted: str, kept: int | None, milliseconds: int

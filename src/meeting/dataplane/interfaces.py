@@ -241,8 +241,14 @@ class IRelay(Interface):
     def forget_kept(port: int, *, ipv6: bool = False) -> None:
         """Close the socket that was kept behind a "pair"."""
 
+    def set_certificate(chain: bytes, key: bytes) -> None:
+        """What TLS handshakes have from now on, in PEM; also before start(). Until then they fail.
+
+        Raises ValueError when they cannot be used.
+        """
+
     def answer(client: RelayClient, data: bytes) -> None:
-        """Send a datagram to a client, after what the commands before it did has been done."""
+        """Send a message to a client, after what the commands before it did has been done."""
 
     def counters() -> RelayCounters:
         """The totals, a moment old."""
@@ -256,6 +262,9 @@ class IRelayListener(Interface):
 
     def request(client: RelayClient, data: bytes) -> None:
         """A well-formed TURN request with credentials and a nonce of ours, given to this very client lately."""
+
+    def gone(client: RelayClient) -> None:
+        """The TCP or TLS connection of a client that has made a request has ended."""
 
     def trouble(text: str) -> None:
         """A panic caught in a thread, a refusal of the system: loud in the log, counted."""

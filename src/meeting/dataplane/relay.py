@@ -16,7 +16,7 @@ from meeting.dataplane import freshness
 from meeting.dataplane.errors import LimitReached
 from meeting.dataplane.events import EventReader
 from meeting.dataplane.interfaces import IRelay, IRelayAllocation, IRelayListener
-from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits, RelayPort
+from meeting.dataplane.values import RelayClient, RelayCounters, RelayLimits, RelayPort, StreamLimits
 
 if TYPE_CHECKING:
     from meeting.dataplane import _native
@@ -35,15 +35,22 @@ class Relay:
         reactor: Any,
         *,
         listen: Sequence[tuple[str, int]],
+        streams: Sequence[tuple[str, int, bool]] = (),
         relay: Sequence[str],
         ports: tuple[int, int],
         realm: str,
         limits: RelayLimits | None = None,
+        stream_limits: StreamLimits | None = None,
         workers: int = 1,
     ) -> None:
-        """`listen`: where clients come to. `relay`: local addresses for relay sockets, at most one a family."""
+        """`listen`: where clients come to by UDP; `streams`: where by TCP, and whether with TLS. `relay`: local
+        addresses for relay sockets, at most one a family.
+        """
         self._reactor = IReactorFDSet(reactor)
         self._listen = list(listen)
+        self._streams = list(streams)
+        self._stream_limits = stream_limits or StreamLimits()
+        self._certificate: tuple[bytes, bytes] | None = None
         self._relay = list(relay)
         self._ports = ports
         self._realm = realm
@@ -61,6 +68,16 @@ class Relay:
         freshness.check(_native.SOURCE_HASH)
         self._engine = _native.Relay(
             listen=self._listen,
+            streams=self._streams,
+            limits={
+                "connections": self._stream_limits.connections,
+                "per_source": self._stream_limits.per_source,
+                "half_open": self._stream_limits.half_open,
+                "handshake": _milliseconds(self._stream_limits.handshake),
+                "idle": _milliseconds(self._stream_limits.idle),
+                "queue": self._stream_limits.queue,
+                "stuck": _milliseconds(self._stream_limits.stuck),
+            },
             relay=self._relay,
             ports=self._ports,
             workers=self._workers,
@@ -73,6 +90,8 @@ class Relay:
             allocation_rate=self._limits.allocation_bytes_per_second,
             total_rate=self._limits.bytes_per_second,
         )
+        if self._certificate is not None:
+            self._engine.set_certificate(*self._certificate)
         self.addresses = self._engine.addresses()
         self._events = EventReader(self._engine.fileno(), self._engine.take_events, partial(self._hear, listener))
         self._reactor.addReader(self._events)
@@ -83,8 +102,11 @@ class Relay:
             if len(event) == 1:
                 listener.trouble(event[0])
             else:
-                client, data = event
-                listener.request(RelayClient(*client), data)
+                client, data = RelayClient(*event[0]), event[1]
+                if data is None:
+                    listener.gone(client)
+                else:
+                    listener.request(client, data)
         except Exception:
             self._log.failure("an event of the relay could not be dealt with")
 
@@ -112,8 +134,14 @@ class Relay:
         if self._engine is not None:
             self._engine.forget_kept(ipv6, port)
 
+    def set_certificate(self, chain: bytes, key: bytes) -> None:
+        """For the TLS handshakes to come."""
+        self._certificate = (chain, key)
+        if self._engine is not None:
+            self._engine.set_certificate(chain, key)
+
     def answer(self, client: RelayClient, data: bytes) -> None:
-        """Send a datagram to a client."""
+        """Send a message to a client."""
         if self._engine is not None:
             self._engine.answer(client, data)
 

@@ -23,6 +23,7 @@ __all__ = [
     "RelayPort",
     "SinkStatistics",
     "SourceStatistics",
+    "StreamLimits",
     "ThreadStatistics",
 ]
 
@@ -216,10 +217,29 @@ class RelayLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of a Relay's TCP and TLS connections. Times are seconds, a source is an IPv4 address or an IPv6 /64."""
+
+    connections: int = 16_000
+    per_source: int = 8000
+    half_open: int = 1000
+    """Connections of one source without an allocation (yet)."""
+    handshake: float = 10.0
+    """How long a TLS handshake may take."""
+    idle: float = 30.0
+    """How long a connection without an allocation may say nothing that is whole."""
+    queue: int = 256 << 10
+    """Bytes that may wait for a slow reader. Data beyond is dropped; twice as much ends the connection."""
+    stuck: float = 30.0
+    """How long a reader may take none of what waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RelayCounters:
     """Totals since the Relay started."""
 
     totals: Mapping[str, int]
-    """to_peers, to_peers_bytes, to_clients, to_clients_bytes, bindings, challenges, requests; allocations now."""
+    """to_peers, to_peers_bytes, to_clients, to_clients_bytes, bindings, challenges, requests; allocations and
+    connections now."""
     dropped: Mapping[str, int]
     """By cause: docs/protocols/dataplane.md lists them."""

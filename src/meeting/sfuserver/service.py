@@ -259,7 +259,6 @@ def ice_servers(secret: Secret, media: Callable[[], list[str]]) -> Callable[[Ide
         if not who.turn:
             return []
         credential = turn_credential(secret, room, who.identity, int(now) + LONGEST_TURN_CREDENTIAL, media())
-        urls = [f"turn:{address}?transport=udp" for address in who.turn]
-        return [ICEServer(urls=urls, username=credential.username, credential=credential.password)]
+        return [ICEServer(urls=who.turn, username=credential.username, credential=credential.password)]
 
     return servers

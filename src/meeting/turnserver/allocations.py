@@ -118,6 +118,10 @@ class Allocations:
         """Take nobody new from now on; `elsewhere` tells where a client of a family (1, 2) may go instead."""
         self._allocate.elsewhere = elsewhere
 
+    def gone(self, client: RelayClient) -> None:
+        """Its TCP or TLS connection has ended: so does what it has, unless it may come again (RFC 8016)."""
+        self._table.gone(client)
+
     def state(self, now: float) -> list[dict[str, Any]]:
         """Every allocation, for administrators."""
         return [

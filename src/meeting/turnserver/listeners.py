@@ -37,6 +37,10 @@ class Requests:
         if answer is not None:
             self._relay.answer(client, answer)
 
+    def gone(self, client: RelayClient) -> None:
+        """Its connection has ended."""
+        self._allocations.gone(client)
+
     def trouble(self, text: str) -> None:
         """The threads are not well."""
         self.troubles += 1
@@ -57,17 +61,23 @@ class RelayPorts(Service):
         self._sweep.clock = reactor
         self.ready = False
 
-    def startService(self) -> None:
-        """Open the ports. Raises ConfigurationError when one cannot be opened."""
-        super().startService()
+    def privilegedStartService(self) -> None:
+        """Open the ports, of which one may be 443. Raises ConfigurationError when one cannot be opened."""
+        if self.ready:
+            return
         try:
             self._relay.start(self._requests)
         except (OSError, DataPlaneError) as error:
             raise ConfigurationError(f"the relay cannot be started: {error}") from error
-        self._sweep.start(SWEEP_SECONDS, now=False)
         self.ready = True
         addresses = ", ".join(str(HostPort(*address)) for address in self._relay.addresses)
         self._log.info("STUN and TURN on {addresses}", addresses=addresses)
+
+    def startService(self) -> None:
+        """Open the ports, unless that is done."""
+        super().startService()
+        self.privilegedStartService()
+        self._sweep.start(SWEEP_SECONDS, now=False)
 
     def stopService(self) -> Deferred[None]:
         """Fires when sockets and threads are gone."""

@@ -12,6 +12,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from meeting.daemon.certificates.choice import AnyCertificate
 from meeting.daemon.client import agent_for
 from meeting.daemon.networks import IP
 from meeting.daemon.observe import Metrics, Readiness, status_resource
@@ -20,7 +21,7 @@ from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
 from meeting.dataplane.interfaces import IRelay
 from meeting.dataplane.relay import Relay
-from meeting.dataplane.values import RelayLimits
+from meeting.dataplane.values import RelayLimits, StreamLimits
 from meeting.turnserver.allocations import Allocations
 from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.hub import Drain, Word
@@ -38,26 +39,49 @@ MakeRelay = Callable[..., IRelay]
 class TurnServer(MultiService):
     """Relays for those whom a firewall keeps from an sfuserver. `resource` and `status` are the same pages."""
 
-    def __init__(self, settings: Options, reactor: Any, make_relay: MakeRelay = Relay) -> None:
-        """`make_relay` stands in for the data plane in tests."""
+    def __init__(
+        self,
+        settings: Options,
+        reactor: Any,
+        make_relay: MakeRelay = Relay,
+        certificate: AnyCertificate | None = None,
+    ) -> None:
+        """`make_relay` stands in for the data plane in tests; `certificate`: for TURN over TLS, started by others."""
         super().__init__()
         secret = Secret(settings["secret"])
         clock = IReactorTime(reactor)
         external = {1 if ip.version == 4 else 2: ip for ip in settings["ip"]}
         interfaces = _interface_addresses()
+        secured: list[HostPort] = [settings["domainaddress"]] if certificate is not None else []
         local = _local_addresses(settings["ip"], settings["bind"], interfaces)
 
         self.relay = make_relay(
             reactor,
             listen=[(str(ip), settings["port"]) for ip in local],
+            streams=[
+                (str(ip), port, secure)
+                for port, secure in ((settings["port"], False), *((tls.port, True) for tls in secured))
+                for ip in local
+            ],
             relay=[str(ip) for ip in local],
             ports=settings["relayPorts"],
             realm=settings["realm"],
+            stream_limits=StreamLimits(
+                connections=settings["connectionLimit"],
+                per_source=settings["sourceConnections"],
+                half_open=settings["halfOpen"],
+                handshake=settings["handshakeTime"],
+                idle=settings["idleTime"],
+                queue=settings["readerQueue"],
+                stuck=settings["readerStall"],
+            ),
             workers=settings["threads"] or os.cpu_count() or 1,
             limits=RelayLimits(
                 allocation_bytes_per_second=settings["allocationBandwidth"], bytes_per_second=settings["bandwidth"]
             ),
         )
+        if certificate is not None:
+            certificate.tell(lambda pair: self.relay.set_certificate(pair.pem, pair.key))
         self.peers = Peers(own={*settings["ip"], *local, *interfaces})
         quotas = Quotas(
             per_user=settings["userQuota"],
@@ -80,6 +104,7 @@ class TurnServer(MultiService):
         self._drain = Drain(clock, self.allocations, self._hub.elsewhere, settings["drain"])
 
         address = HostPort(str(settings["ip"][0]), settings["port"])
+        urls = turn_urls(settings["ip"], settings["port"], settings["domainaddress"] if secured else None)
         instance = new_instance()
         registration = Registration(
             reactor,
@@ -93,12 +118,14 @@ class TurnServer(MultiService):
                 instance=instance,
                 version=version("meeting"),
                 state="draining" if self._drain.begun else "ready" if ports.ready else "starting",
+                media=urls,
                 load=min(1.0, len(self.allocations) / max(1, quotas.total)),
                 rooms=self._hub.some_rooms(),
                 details={"allocations": len(self.allocations), "relay": [str(ip) for ip in external.values()]},
             ),
             self._hub.hear,
             interval=settings["heartbeat"],
+            certificate=certificate,
         )
         # Started in this order and stopped in the other: first the good-bye, then the ports.
         for service in (ports, registration):
@@ -107,11 +134,14 @@ class TurnServer(MultiService):
         def ready() -> Readiness:
             checks = {
                 "relay": "open" if ports.ready else "not open",
+                **({} if certificate is None else {"certificate": certificate.condition(clock.seconds())}),
                 "hub": "registered" if registration.connected else "cannot be reached",
             }
             return Readiness(ports.ready and not self._drain.begun, checks)
 
         metrics = Metrics()
+        if certificate is not None:
+            certificate.add_metrics(metrics, clock)
         metrics.registry.register(TurnMetrics(self.relay, self.allocations, requests))
         self.status = status_resource(
             metrics,
@@ -131,6 +161,13 @@ class TurnServer(MultiService):
     async def _stop(self) -> None:
         await self._drain.drained()
         await super().stopService()
+
+
+def turn_urls(addresses: Sequence[IP], port: int, tls: HostPort | None) -> list[str]:
+    """The ways to this server (RFC 7065), the cheapest first."""
+    plain = [str(HostPort(str(ip), port)) for ip in addresses]
+    ways = [f"turn:{address}?transport={transport}" for transport in ("udp", "tcp") for address in plain]
+    return ways if tls is None else [*ways, f"turns:{tls}?transport=tcp"]
 
 
 def _local_addresses(told: Sequence[IP], given: Sequence[IP], interfaces: Collection[IP]) -> list[IP]:

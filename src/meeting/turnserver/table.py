@@ -128,6 +128,12 @@ class Table:
         for family in list(allocation.relayed):
             allocation.close(family)
 
+    def gone(self, client: RelayClient) -> None:
+        """Nobody can reach a client of a stream that has ended; with a ticket it may come again until it runs out."""
+        allocation = self._allocations.get(client)
+        if allocation is not None and not allocation.tickets:
+            self.end(allocation)
+
     def expire(self, now: float) -> None:
         """End what has run out. Lifetimes are exact without it; it gives memory and quota back."""
         over = [client for client, each in self._allocations.items() if each.soonest <= now]

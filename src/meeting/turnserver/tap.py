@@ -1,8 +1,9 @@
 """`meeting turnserver` and `twistd meeting-turnserver`: the options, and the service made from them."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from meeting.daemon import options as shared
@@ -39,7 +40,7 @@ class Options(DaemonOptions):
             "the secret before this one: while secrets are being changed, credentials made with it hold as well",
             secret=True,
         ),
-        Flag("port", "the UDP port that clients come to", "3478", shared.port),
+        Flag("port", "the UDP and TCP port that clients come to", "3478", shared.port),
         Flag(
             "ip",
             "the address clients reach this server by, and their peers its relay ports; one for IPv4, one for IPv6",
@@ -52,6 +53,20 @@ class Options(DaemonOptions):
             convert=_address,
             repeatable=True,
         ),
+        replace(
+            shared.DOMAIN_ADDRESS,
+            help="name:port of TURN over TLS: 443 gets through where only the web does, 5349 is usual; without: none",
+            required=False,
+        ),
+        shared.CERT,
+        shared.CERTKEY,
+        shared.ACME_DIRECTORY,
+        shared.ACME_AGREE,
+        shared.ACME_CONTACT,
+        shared.ACME_PROFILE,
+        shared.ACME_CA,
+        shared.ACME_PORT,
+        shared.STATE_DIRECTORY,
         Flag("relayPorts", "the UDP ports of allocations, first-last", "49152-65535", shared.port_range),
         Flag("realm", "the realm of its credentials", "meeting", _realm),
         Flag("threads", "threads that move packets; 0: one for each core", "0", shared.whole_number),
@@ -81,6 +96,18 @@ class Options(DaemonOptions):
             "0s",
             shared.seconds,
         ),
+        Flag("connectionLimit", "most TCP and TLS connections", "16000", shared.whole_number),
+        Flag(
+            "sourceConnections",
+            "most TCP and TLS connections from one address (IPv6: /64)",
+            "8000",
+            shared.whole_number,
+        ),
+        Flag("halfOpen", "most of these that have no allocation yet", "1000", shared.whole_number),
+        Flag("handshakeTime", "how long a TLS handshake may take", "10s", shared.seconds),
+        Flag("idleTime", "how long a TCP or TLS connection without an allocation may be silent", "30s", shared.seconds),
+        Flag("readerQueue", "what may wait for a slow reader; media beyond is dropped", "256KB", shared.size),
+        Flag("readerStall", "how long a reader of TCP or TLS may take nothing", "30s", shared.seconds),
         shared.APISERVER,
         shared.HEARTBEAT,
         shared.CA,
@@ -100,6 +127,14 @@ class Options(DaemonOptions):
         strange = {address.version for address in self["bind"]} - {address.version for address in self["ip"]}
         if strange:
             raise usage.UsageError(f"--bind has an IPv{strange.pop()} address, --ip has none of that family")
+        for name in ("connectionLimit", "sourceConnections", "halfOpen", "readerQueue"):
+            if not self[name]:
+                raise usage.UsageError(f"--{name}: write more than 0")
+        tls = self["domainaddress"]
+        if tls is not None and tls.port == self["port"]:
+            raise usage.UsageError("--domainaddress: TLS needs another port than --port, 443 or 5349")
+        if self["cert"] and tls is None:
+            raise usage.UsageError("--cert is for TLS: give --domainaddress name:port too")
         if self["relayPorts"].first <= self["port"] <= self["relayPorts"].last:
             raise usage.UsageError("--port lies within --relayPorts; choose another")
 
@@ -108,7 +143,14 @@ def makeService(options: Options) -> IService:
     """The turnserver with its status port."""
     from twisted.internet import reactor
 
-    from meeting.daemon.listeners import with_listeners
+    from meeting.daemon.certificates.choice import certificate_for
+    from meeting.daemon.listeners import listeners
     from meeting.turnserver.service import TurnServer
 
-    return with_listeners(options, TurnServer(options, reactor), reactor)
+    certificate = certificate_for(options, reactor)
+    together = MultiService()
+    # The certificate is there before the port that needs it.
+    server = TurnServer(options, reactor, certificate=certificate)
+    listeners(options, None, reactor, server.status, certificate).setServiceParent(together)
+    server.setServiceParent(together)
+    return together

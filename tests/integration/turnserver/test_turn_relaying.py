@@ -36,12 +36,14 @@ class Heard(asyncio.DatagramProtocol):
         self.lost.set()
 
 
-async def through_aioice(server: TurnServer, user: tuple[str, str], peer: tuple[str, int]) -> tuple[Any, list[bytes]]:
+async def through_aioice(
+    server: TurnServer, user: tuple[str, str], peer: tuple[str, int], way: int = 0, **how: Any
+) -> tuple[Any, list[bytes]]:
     """The relayed address, and what came back for a hundred packets to the peer."""
 
     async def relay() -> tuple[Any, list[bytes]]:
         transport, protocol = await create_turn_endpoint(
-            Heard, server_addr=server.relay.addresses[0], username=user[0], password=user[1]
+            Heard, server_addr=server.relay.addresses[way], username=user[0], password=user[1], **how
         )
         assert isinstance(protocol, Heard)
         back = []
@@ -106,10 +108,10 @@ async def test_ipv6_is_relayed_by_indications_and_channels() -> None:
         assert await user.hear() == bytes.fromhex("4000000a") + b"by channel"
 
 
-async def uclient(server: TurnServer, *arguments: str) -> tuple[str, int]:
+async def uclient(server: TurnServer, *arguments: str, way: int = 0) -> tuple[str, int]:
     """coturn's client: what it printed, and its exit status."""
     assert UCLIENT is not None, "turnutils_uclient is missing: apt-get install --no-install-recommends coturn"
-    port = str(server.relay.addresses[0][1])
+    port = str(server.relay.addresses[way][1])
     out, error, status = await getProcessOutputAndValue(UCLIENT, [*arguments, "-c", "-p", port, HOST])
     return (out + error).decode(errors="replace"), status
 

@@ -181,7 +181,9 @@ def test_a_turnserver_that_is_gone_is_replaced_and_nobody_moves(hub: Hub) -> Non
     hub.beat("turn", "198.51.100.2:3478")
     answer = join(ada, meeting).json
     assert answer["url"] == "wss://1.sfu.example.com:443"
-    assert verify_access_token(hub.secret, answer["token"], hub.clock.seconds()).turn == ("198.51.100.2:3478",)
+    assert verify_access_token(hub.secret, answer["token"], hub.clock.seconds()).turn == (
+        "turn:198.51.100.2:3478?transport=udp",
+    )
 
 
 # -- the enterprise's allocateserver
@@ -546,3 +548,19 @@ def test_the_list_of_servers_is_for_an_allocateserver_only(hub: Hub) -> None:
     assert hub.sign_in(ADA).get("/api/v1/daemons").problem == "signature"
     header = sign_request(hub.secret, "sfu", "GET", "/api/v1/daemons", b"", hub.clock.seconds())
     assert hub.request("GET", "/api/v1/daemons", headers={"Authorization": header}).problem == "signature"
+
+
+def test_the_ways_that_a_turnserver_registered_are_handed_on(hub: Hub) -> None:
+    ways = ["turn:198.51.100.1:3478?transport=udp", "turns:turn.example.com:443?transport=tcp"]
+    hub.beat("sfu", "1.sfu.example.com:443")
+    hub.beat("turn", "198.51.100.1:3478", media=ways)
+    ada = hub.sign_in(ADA)
+    token = join(ada, ada.instant()).json["token"]
+    assert verify_access_token(hub.secret, token, hub.clock.seconds()).turn == tuple(ways)
+
+
+@pytest.mark.parametrize(
+    "way", ["198.51.100.1:3478", "http://x:1", "turn:x", "turn:x:99999", "turn:x:1?transport=sctp"]
+)
+def test_what_is_no_way_to_a_turnserver_is_refused(hub: Hub, way: str) -> None:
+    assert hub.beat("turn", "198.51.100.1:3478", media=[way]).status == 400

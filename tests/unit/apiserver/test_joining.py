@@ -29,7 +29,7 @@ def test_the_owner_gets_a_hosts_token_for_the_room(hub: Hub) -> None:
     claims = verify_access_token(hub.secret, joined["token"], hub.clock.seconds())
     assert claims.identity == joined["identity"]
     assert claims.room == meeting["id"]
-    assert claims.turn == ("198.51.100.1:3478",)
+    assert claims.turn == ("turn:198.51.100.1:3478?transport=udp",)
     assert claims.code == meeting["code"]
     assert claims.attributes == {"role": "host", "subject": person}
     # Nobody changes their own attributes (a role stands in them), and nobody acts on others but through the hub.

@@ -37,7 +37,7 @@ CLAIMS = AccessClaims(
     grants={"roomJoin": True, "canPublish": True},
     attributes={"role": "host"},
     metadata='{"a":1}',
-    turn=("1.2.3.4:3478",),
+    turn=("turn:1.2.3.4:3478?transport=udp",),
     code="abc-defg-hij",
     expires_at=int(NOW) + 3600,
     not_before=int(NOW),

@@ -97,9 +97,13 @@ def test_a_media_port_that_opens_is_ready_until_it_is_stopped() -> None:
 def test_turn_credentials_are_made_from_the_secret_for_this_person_and_room() -> None:
     secret = Secret("0123456789abcdef")
     make = ice_servers(secret, lambda: ["10.0.0.7:40000", "[fd00::7]:40000"])
-    who = Identity("anna:tab", permission=ParticipantPermission(), turn=("192.0.2.9:3478",))
+    who = Identity(
+        "anna:tab",
+        permission=ParticipantPermission(),
+        turn=("turn:192.0.2.9:3478?transport=udp", "turns:turn.example.org:443?transport=tcp"),
+    )
     (server,) = make(who, "room", 1000.5)
-    assert list(server.urls) == ["turn:192.0.2.9:3478?transport=udp"]
+    assert list(server.urls) == ["turn:192.0.2.9:3478?transport=udp", "turns:turn.example.org:443?transport=tcp"]
     assert server.username == f"{1000 + LONGEST_TURN_CREDENTIAL}:room,10.0.0.7_40000,fd00--7_40000:anna:tab"
     assert server.credential == turn_password(secret.key("turn-credential"), server.username)
     assert make(Identity("anna"), "room", 0) == []

@@ -8,12 +8,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python import usage
 from zope.interface.verify import verifyObject
 
+from meeting.daemon.converters import HostPort
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.registration import MOST_ROOMS, HeartbeatAnswer
 from meeting.dataplane.interfaces import IRelayListener
 from meeting.stun import Message, Method
 from meeting.turnserver.hub import Word
-from meeting.turnserver.service import TurnServer
+from meeting.turnserver.service import TurnServer, turn_urls
 from meeting.turnserver.tap import Options
 from tests.support.logs import captured_events, text_of
 from tests.support.turn import CLIENT, NOW, UDP, Client, FakeRelay, Server, code_of, username
@@ -63,6 +64,10 @@ class World:
         (("--ip", "8.8.4.4", "--ip", "8.8.8.8"), "one IPv4 and one IPv6 address at most"),
         (("--ip", "8.8.4.4", "--bind", "fd00::1"), "--ip has none of that family"),
         (("--ip", "8.8.4.4", "--port", "50000"), "--port lies within --relayPorts"),
+        (("--ip", "8.8.4.4", "--domainaddress", "turn.test:3478"), "TLS needs another port"),
+        (("--ip", "8.8.4.4", "--cert", "a.pem", "--certkey", "a.key"), "--cert is for TLS"),
+        (("--ip", "8.8.4.4", "--domainaddress", "turn.bbc.co.uk:443"), "write --acmeAgree"),
+        (("--ip", "8.8.4.4", "--halfOpen", "0"), "more than 0"),
         (("--ip", "8.8.4.4", "--realm", "far too long"), "1 to 8 printable"),
         (("--ip", "8.8.4.4", "--relayPorts", "9-1"), "the first port"),
     ],
@@ -73,9 +78,32 @@ def test_options_that_cannot_be_are_told_in_one_line(arguments: tuple[str, ...],
     assert "\n" not in str(error.value)
 
 
+def test_every_way_to_it_is_told_the_cheapest_first() -> None:
+    addresses = [ip_address("8.8.4.4"), ip_address("2a00:1450::1")]
+    assert turn_urls(addresses, 3478, None) == [
+        "turn:8.8.4.4:3478?transport=udp",
+        "turn:[2a00:1450::1]:3478?transport=udp",
+        "turn:8.8.4.4:3478?transport=tcp",
+        "turn:[2a00:1450::1]:3478?transport=tcp",
+    ]
+    assert turn_urls(addresses[:1], 3478, HostPort("turn.test", 443))[-1] == "turns:turn.test:443?transport=tcp"
+
+
+def test_what_a_lost_connection_had_is_free_again() -> None:
+    world = World()
+    world.server.startService()
+    assert world.ask(Client(), Method.ALLOCATE, UDP) == 200
+    assert world.relay.listener is not None
+    world.relay.listener.gone(CLIENT)
+    assert len(world.server.allocations) == 0
+    assert world.relay.diary[-1] == ("close", 1)
+    world.relay.listener.gone(CLIENT)
+
+
 def test_it_listens_where_it_is_bound_and_tells_what_it_is_reached_by() -> None:
     world = World("--ip", "8.8.4.4", "--ip", "2a00:1450::1", "--bind", "10.0.0.5", "--threads", "3", "--port", "3479")
     assert world.made_with["listen"] == [("10.0.0.5", 3479), ("::", 3479)]
+    assert world.made_with["streams"] == [("10.0.0.5", 3479, False), ("::", 3479, False)]
     assert world.made_with["relay"] == ["10.0.0.5", "::"]
     assert (world.made_with["workers"], world.made_with["ports"]) == (3, (49152, 65535))
     for own in ("8.8.4.4", "10.0.0.5", "2a00:1450::1", "127.0.0.1"):

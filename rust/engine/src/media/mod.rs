@@ -102,7 +102,7 @@ impl Port {
             .bind_tcp
             .iter()
             .map(|address| {
-                listen(*address).map_err(|error| {
+                listen(*address, false).map_err(|error| {
                     io::Error::new(error.kind(), format!("tcp {address}: {error}"))
                 })
             })

@@ -27,17 +27,34 @@ impl Epoll {
 
     /// Watches a descriptor for input, under this name.
     pub fn watch(&self, watched: &impl AsRawFd, token: u64) -> io::Result<()> {
-        self.add(watched, libc::EPOLLIN, token)
+        self.control(libc::EPOLL_CTL_ADD, watched, libc::EPOLLIN, token)
     }
 
     /// Tells once whenever input or room for output has come (edge-triggered): what is there then has to be used up, or
     /// remembered.
     pub fn watch_changes(&self, watched: &impl AsRawFd, token: u64) -> io::Result<()> {
         let changes = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET;
-        self.add(watched, changes, token)
+        self.control(libc::EPOLL_CTL_ADD, watched, changes, token)
     }
 
-    fn add(&self, watched: &impl AsRawFd, events: c_int, token: u64) -> io::Result<()> {
+    /// Watches one that is watched already, for input and, if `output`, for room to write.
+    pub fn rewatch(&self, watched: &impl AsRawFd, token: u64, output: bool) -> io::Result<()> {
+        let events = libc::EPOLLIN | if output { libc::EPOLLOUT } else { 0 };
+        self.control(libc::EPOLL_CTL_MOD, watched, events, token)
+    }
+
+    /// Watches it no more. What is closed everywhere is forgotten by itself.
+    pub fn forget(&self, watched: &impl AsRawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, watched, 0, 0)
+    }
+
+    fn control(
+        &self,
+        operation: c_int,
+        watched: &impl AsRawFd,
+        events: c_int,
+        token: u64,
+    ) -> io::Result<()> {
         let mut event = libc::epoll_event {
             events: events as u32,
             u64: token,
@@ -46,23 +63,9 @@ impl Epoll {
         checked(unsafe {
             libc::epoll_ctl(
                 self.fd.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
+                operation,
                 watched.as_raw_fd(),
                 &raw mut event,
-            )
-        })
-        .map(drop)
-    }
-
-    /// Watches it no more. What is closed everywhere is forgotten by itself.
-    pub fn forget(&self, watched: &impl AsRawFd) -> io::Result<()> {
-        // SAFETY: takes no pointers; the event is ignored.
-        checked(unsafe {
-            libc::epoll_ctl(
-                self.fd.as_raw_fd(),
-                libc::EPOLL_CTL_DEL,
-                watched.as_raw_fd(),
-                std::ptr::null_mut(),
             )
         })
         .map(drop)

@@ -39,10 +39,13 @@ pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocke
 }
 
 /// A non-blocking TCP listener, for one family alone. What lingers of connections of a process before does not keep it from
-/// its port.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+/// its port. `shared`: SO_REUSEPORT, as in [`UdpOptions`].
+pub fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = open(address, libc::SOCK_STREAM)?;
     set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    if shared {
+        set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
     bind(&socket, address)?;
     // SAFETY: takes no pointers.
     checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })?;

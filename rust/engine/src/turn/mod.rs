@@ -4,8 +4,12 @@
 //! sockets of its allocations live there too. [`Relay`] is the control side's handle: requests come out as [`Event`]s,
 //! decisions go in as commands to the worker that has the client.
 
+mod connection;
 mod ports;
 mod sockets;
+mod sources;
+mod streams;
+mod tls;
 mod worker;
 
 use std::io;
@@ -20,9 +24,13 @@ pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings, Total
 pub use sockets::{NoSocket, Port};
 
 use crate::queue::Queue;
-use crate::sys::{UdpOptions, bind_udp};
+use crate::sys::{UdpOptions, bind_udp, listen as listen_tcp};
 use sockets::Sockets;
-use worker::{Order, Worker};
+use sources::Sources;
+pub use sources::StreamLimits;
+use streams::{Acceptor, Streams};
+use tls::Tls;
+use worker::{Order, Shared, Worker};
 
 /// Answers that may wait for a worker; more than that are dropped, and clients repeat their requests.
 const ORDERS: usize = 16_384;
@@ -34,8 +42,12 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 /// How a relay is set up.
 #[derive(Clone, Debug)]
 pub struct Configuration {
-    /// Where clients come to.
+    /// Where clients come to by UDP.
     pub listen: Vec<SocketAddr>,
+    /// Where they come to by TCP, and whether with TLS.
+    pub streams: Vec<(SocketAddr, bool)>,
+    /// Bounds of what comes there.
+    pub limits: StreamLimits,
     /// Local addresses relay sockets are bound to, at most one for each family.
     pub relay: Vec<IpAddr>,
     /// First and last relay port.
@@ -60,6 +72,13 @@ pub enum Event {
         /// The message, well-formed.
         packet: Vec<u8>,
     },
+    /// The connection of a client that has asked something has ended.
+    Gone {
+        /// The worker.
+        worker: usize,
+        /// Who has gone.
+        client: Client,
+    },
     /// Something is wrong with ourselves.
     Trouble(String),
 }
@@ -69,6 +88,7 @@ pub enum Event {
 pub struct Relay {
     addresses: Vec<SocketAddr>,
     sockets: Sockets,
+    tls: Tls,
     events: Arc<Queue<Event>>,
     workers: Vec<Handle>,
 }
@@ -88,31 +108,57 @@ impl Relay {
             .iter()
             .map(|address| listen(*address, configuration.workers))
             .collect::<io::Result<Vec<_>>>()?;
+        let tls = Tls::new().map_err(io::Error::other)?;
+        let stream_groups = configuration
+            .streams
+            .iter()
+            .map(|(address, secure)| {
+                let tls = secure.then_some(&tls);
+                listen_stream(*address, tls, configuration.workers)
+            })
+            .collect::<io::Result<Vec<_>>>()?;
         let addresses = groups
             .iter()
             .map(|group| group[0].local_addr())
+            .chain(
+                stream_groups
+                    .iter()
+                    .map(|group| group[0].socket.local_addr()),
+            )
             .collect::<io::Result<_>>()?;
+        let sources = Sources::new(configuration.limits);
         let events = Arc::new(Queue::new(configuration.events)?);
         let mut relay = Self {
             addresses,
             sockets: Sockets::new(&configuration.relay, configuration.ports),
+            tls,
             events,
             workers: Vec::new(),
         };
         let begin = Instant::now();
         let mut groups: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
+        let mut stream_groups: Vec<_> = stream_groups.into_iter().map(Vec::into_iter).collect();
         for index in 0..configuration.workers {
             let listeners: Vec<UdpSocket> = groups.iter_mut().filter_map(Iterator::next).collect();
+            let acceptors = stream_groups
+                .iter_mut()
+                .filter_map(Iterator::next)
+                .collect();
+            let streams = Streams::new(acceptors, listeners.len(), configuration.limits, &sources);
             let orders = Arc::new(Queue::new(ORDERS)?);
             let counters = Arc::new(Mutex::new(Counters::default()));
+            let shared = Shared {
+                orders: Arc::clone(&orders),
+                events: Arc::clone(&relay.events),
+                counters: Arc::clone(&counters),
+            };
             let worker = Worker::new(
                 index,
                 &configuration.shard,
                 listeners,
+                streams,
                 begin,
-                &orders,
-                &relay.events,
-                &counters,
+                shared,
             )?;
             let thread = Builder::new()
                 .name(format!("turn-{index}"))
@@ -126,7 +172,12 @@ impl Relay {
         Ok(relay)
     }
 
-    /// The listening addresses as bound.
+    /// The certificate of TLS handshakes from now on, with its chain and its key, in PEM. The error is for administrators.
+    pub fn set_certificate(&self, chain: &[u8], key: &[u8]) -> Result<(), String> {
+        self.tls.set_certificate(chain, key)
+    }
+
+    /// The listening addresses as bound: those for UDP, then those for streams.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -247,6 +298,25 @@ fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
         receive_buffer: LISTEN_BUFFER,
     };
     (0..workers).map(|_| bind_udp(bound, options)).collect()
+}
+
+/// The same for a stream.
+fn listen_stream(
+    address: SocketAddr,
+    tls: Option<&Tls>,
+    workers: usize,
+) -> io::Result<Vec<Acceptor>> {
+    let bound = listen_tcp(address, false)
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}/tcp: {error}")))?
+        .local_addr()?;
+    (0..workers)
+        .map(|_| {
+            Ok(Acceptor {
+                socket: listen_tcp(bound, workers > 1)?,
+                tls: tls.cloned(),
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

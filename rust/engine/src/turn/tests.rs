@@ -25,6 +25,8 @@ fn relay(workers: usize) -> Relay {
     };
     Relay::start(&Configuration {
         listen: vec![([127, 0, 0, 1], 0).into()],
+        streams: Vec::new(),
+        limits: StreamLimits::default(),
         relay: vec![[127, 0, 0, 1].into()],
         ports: (21_000, 21_999),
         workers,

@@ -16,13 +16,14 @@ use meeting_relay::{
 
 use super::Event;
 use super::ports::Lease;
+use super::streams::{READ, Streams};
 use crate::queue::Queue;
 use crate::sys::{Epoll, Receiver, Sender};
 
 /// Datagrams taken from a socket with one call.
 const BATCH: usize = 64;
 /// The longest datagram that is relayed: a jumbo frame. WebRTC sends at most 1,500.
-const DATAGRAM: usize = 9216;
+pub(super) const DATAGRAM: usize = 9216;
 /// The longest request: far more than any client needs, far less than would cost something.
 const REQUEST: usize = 2048;
 /// Milliseconds between two sweeps.
@@ -30,8 +31,46 @@ const SWEEP: Now = 1000;
 /// Milliseconds between two reports of panics: what makes us panic may come with each packet.
 const REPORT: Now = 1000;
 
-/// The name of the queue of orders at epoll; listeners follow, then slots.
-const ORDERS: u64 = 0;
+/// What epoll tells of. As a number: the kind in the upper half, the index in the lower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Token {
+    /// The queue of orders.
+    Orders,
+    /// A listening UDP socket.
+    Listener(usize),
+    /// A listening TCP socket.
+    Acceptor(usize),
+    /// A client's stream.
+    Connection(usize),
+    /// An allocation's relay socket.
+    Slot(usize),
+}
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        let (kind, index) = match token {
+            Token::Orders => (0, 0),
+            Token::Listener(index) => (1, index),
+            Token::Acceptor(index) => (2, index),
+            Token::Connection(index) => (3, index),
+            Token::Slot(index) => (4, index),
+        };
+        kind << 32 | index as Self
+    }
+}
+
+impl From<u64> for Token {
+    fn from(number: u64) -> Self {
+        let index = number as u32 as usize;
+        match number >> 32 {
+            0 => Self::Orders,
+            1 => Self::Listener(index),
+            2 => Self::Acceptor(index),
+            3 => Self::Connection(index),
+            _ => Self::Slot(index),
+        }
+    }
+}
 
 /// What the control side sends to a worker.
 #[derive(Debug)]
@@ -61,17 +100,29 @@ impl RelaySocket {
             _lease: lease,
         }
     }
+
+    pub(super) fn socket(&self) -> &UdpSocket {
+        &self.socket
+    }
+}
+
+/// What a worker has in common with the control side.
+pub(super) struct Shared {
+    pub(super) orders: Arc<Queue<Order>>,
+    pub(super) events: Arc<Queue<Event>>,
+    pub(super) counters: Arc<Mutex<Counters>>,
 }
 
 pub(super) struct Worker {
-    index: usize,
-    shard: Shard,
+    pub(super) index: usize,
+    pub(super) shard: Shard,
     listeners: Vec<UdpSocket>,
-    relays: Vec<Option<RelaySocket>>,
-    epoll: Epoll,
+    pub(super) streams: Streams,
+    pub(super) relays: Vec<Option<RelaySocket>>,
+    pub(super) epoll: Epoll,
     orders: Arc<Queue<Order>>,
     pending: VecDeque<Order>,
-    events: Arc<Queue<Event>>,
+    pub(super) events: Arc<Queue<Event>>,
     counters: Arc<Mutex<Counters>>,
     begin: Instant,
     next_sweep: Now,
@@ -80,25 +131,31 @@ pub(super) struct Worker {
 }
 
 /// What one thread needs to move packets, and cannot be moved between threads.
-struct Buffers {
+pub(super) struct Buffers {
     ready: Vec<u64>,
     received: Receiver,
-    sender: Sender,
+    pub(super) sender: Sender,
     /// Datagrams of `received` on their way: from which socket, where to, which bytes.
     outgoing: Vec<Outgoing>,
-    answer: Vec<u8>,
+    pub(super) answer: Vec<u8>,
+    /// What was read from a stream, and what that is without TLS.
+    pub(super) wire: Vec<u8>,
+    pub(super) plain: Vec<u8>,
+    /// Messages of `plain` on their way: from which slot, where to, which bytes.
+    pub(super) relayed: Vec<(usize, SocketAddr, Range<usize>)>,
 }
 
 struct Outgoing {
-    from: From,
+    from: Exit,
     to: SocketAddr,
     buffer: usize,
     bytes: Range<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum From {
+enum Exit {
     Listener(u8),
+    Connection(usize),
     Relay(usize),
 }
 
@@ -107,31 +164,38 @@ impl Worker {
         index: usize,
         settings: &Settings,
         listeners: Vec<UdpSocket>,
+        streams: Streams,
         begin: Instant,
-        orders: &Arc<Queue<Order>>,
-        events: &Arc<Queue<Event>>,
-        counters: &Arc<Mutex<Counters>>,
+        shared: Shared,
     ) -> io::Result<Self> {
+        let Shared {
+            orders,
+            events,
+            counters,
+        } = shared;
         let epoll = Epoll::new(BATCH)?;
-        epoll.watch(&**orders, ORDERS)?;
-        for (token, listener) in (ORDERS + 1..).zip(&listeners) {
-            epoll.watch(listener, token)?;
+        epoll.watch(&*orders, Token::Orders.into())?;
+        for (number, listener) in listeners.iter().enumerate() {
+            epoll.watch(listener, Token::Listener(number).into())?;
         }
-        Ok(Self {
+        let worker = Self {
             index,
             shard: Shard::new(settings),
             listeners,
+            streams,
             relays: Vec::new(),
             epoll,
-            orders: Arc::clone(orders),
+            orders,
             pending: VecDeque::new(),
-            events: Arc::clone(events),
-            counters: Arc::clone(counters),
+            events,
+            counters,
             begin,
             next_sweep: SWEEP,
             next_report: 0,
             stopped: false,
-        })
+        };
+        worker.watch_acceptors()?;
+        Ok(worker)
     }
 
     /// Until told to stop. A panic is reported, and the turn it happened in is given up.
@@ -142,6 +206,9 @@ impl Worker {
             sender: Sender::new(BATCH),
             outgoing: Vec::with_capacity(BATCH),
             answer: vec![0; REQUEST + 128],
+            wire: vec![0; READ],
+            plain: Vec::with_capacity(READ),
+            relayed: Vec::with_capacity(BATCH),
         };
         while !self.stopped {
             // The machine's tables are whole between its calls, and the buffers mean nothing from one turn to the next.
@@ -164,7 +231,7 @@ impl Worker {
         self.begin.elapsed().as_millis() as Now
     }
 
-    fn report(&mut self, text: String) {
+    pub(super) fn report(&mut self, text: String) {
         let now = self.now();
         if now >= self.next_report {
             self.next_report = now + REPORT;
@@ -186,13 +253,16 @@ impl Worker {
             self.next_sweep = now + SWEEP;
             let relays = &mut self.relays;
             self.shard.sweep(now, |slot| drop(relays[slot].take()));
+            self.sweep_streams(now);
         }
         self.orders.take(&mut self.pending);
         while let Some(order) = self.pending.pop_front() {
             self.obey(now, order);
         }
         self.relay(now, buffers);
-        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = self.shard.counters();
+        let mut counters = self.shard.counters();
+        counters.connections = self.streams.len() as u64;
+        *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
     }
 
     fn obey(&mut self, now: Now, order: Order) {
@@ -203,6 +273,9 @@ impl Worker {
                 }
             }
             Order::Allocate(command, socket) => {
+                if let Command::Allocate { client, .. } = &command {
+                    self.streams.set_half_open(client, false);
+                }
                 if let Effect::Opened(slot) = self.shard.command(now, command) {
                     self.open(slot, socket);
                 }
@@ -219,8 +292,12 @@ impl Worker {
                 }
             }
             Order::Adopt(moving, client, socket) => {
+                self.streams.set_half_open(&client, false);
                 let slot = self.shard.adopt(moving, client);
                 self.open(slot, socket);
+            }
+            Order::Answer(client, packet) if self.streams.is_stream(&client) => {
+                self.answer_stream(now, &client, &packet);
             }
             Order::Answer(client, packet) => {
                 let listener = self.listeners.get(usize::from(client.listener));
@@ -238,8 +315,7 @@ impl Worker {
         if self.relays.len() <= slot {
             self.relays.resize_with(slot + 1, || None);
         }
-        let token = ORDERS + 1 + (self.listeners.len() + slot) as u64;
-        if let Err(error) = self.epoll.watch(&socket.socket, token) {
+        if let Err(error) = self.epoll.watch(&socket.socket, Token::Slot(slot).into()) {
             self.report(format!("a relay socket cannot be watched: {error}"));
         }
         self.relays[slot] = Some(socket);
@@ -251,20 +327,25 @@ impl Worker {
         let mut filled = 0;
         buffers.outgoing.clear();
         for at in 0..buffers.ready.len() {
-            if buffers.ready[at] == ORDERS {
-                continue;
-            }
-            let index = (buffers.ready[at] - ORDERS - 1) as usize;
             if filled == buffers.received.capacity() {
-                self.flush(buffers);
+                self.flush(now, buffers);
                 filled = 0;
             }
-            filled += match index.checked_sub(self.listeners.len()) {
-                None => self.receive_clients(now, index, filled, buffers),
-                Some(slot) => self.receive_peers(now, slot, filled, buffers),
+            filled += match Token::from(buffers.ready[at]) {
+                Token::Orders => 0,
+                Token::Listener(index) => self.receive_clients(now, index, filled, buffers),
+                Token::Slot(slot) => self.receive_peers(now, slot, filled, buffers),
+                Token::Acceptor(index) => {
+                    self.accept(now, index);
+                    0
+                }
+                Token::Connection(index) => {
+                    self.receive_stream(now, index, buffers);
+                    0
+                }
             };
         }
-        self.flush(buffers);
+        self.flush(now, buffers);
     }
 
     /// Errors of a UDP socket are about packets sent before (ICMP) and pass; readiness is level-triggered, so nothing is lost.
@@ -297,7 +378,7 @@ impl Worker {
             {
                 ClientAction::Nothing => {}
                 ClientAction::Relay { slot, peer, data } => buffers.outgoing.push(Outgoing {
-                    from: From::Relay(slot),
+                    from: Exit::Relay(slot),
                     to: peer,
                     buffer,
                     bytes: HEADROOM + data.start..HEADROOM + data.end,
@@ -316,7 +397,7 @@ impl Worker {
         count
     }
 
-    fn hand_up(&mut self, client: Client, packet: &[u8]) {
+    pub(super) fn hand_up(&mut self, client: Client, packet: &[u8]) {
         if packet.len() > REQUEST {
             self.shard.counters.drop(Cause::Oversized);
         } else if self
@@ -354,23 +435,33 @@ impl Worker {
                 self.shard.counters.drop(Cause::Oversized);
                 continue;
             };
-            if let PeerAction::Send { client, data } =
-                self.shard
-                    .peer_packet(now, slot, peer, buffers.received.buffer(buffer), length)
-            {
-                buffers.outgoing.push(Outgoing {
-                    from: From::Listener(client.listener),
-                    to: client.address,
-                    buffer,
-                    bytes: data,
-                });
-            }
+            let bytes = buffers.received.buffer(buffer);
+            let PeerAction::Send { client, mut data } =
+                self.shard.peer_packet(now, slot, peer, bytes, length)
+            else {
+                continue;
+            };
+            let from = if !self.streams.is_stream(&client) {
+                Exit::Listener(client.listener)
+            } else if let Some(index) = self.streams.find(&client) {
+                data = pad(bytes, data);
+                Exit::Connection(index)
+            } else {
+                self.shard.counters.drop(Cause::NotSent);
+                continue;
+            };
+            buffers.outgoing.push(Outgoing {
+                from,
+                to: client.address,
+                buffer,
+                bytes: data,
+            });
         }
         count
     }
 
     /// Neighbours from one socket leave together.
-    fn flush(&mut self, buffers: &mut Buffers) {
+    fn flush(&mut self, now: Now, buffers: &mut Buffers) {
         let Buffers {
             received,
             sender,
@@ -378,20 +469,22 @@ impl Worker {
             ..
         } = buffers;
         for run in outgoing.chunk_by(|one, next| one.from == next.from) {
+            let bytes = |packet: &Outgoing| -> &[u8] {
+                &received.bytes(packet.buffer)[packet.bytes.clone()]
+            };
             let socket = match run[0].from {
-                From::Listener(index) => self.listeners.get(usize::from(index)),
-                From::Relay(slot) => self
+                Exit::Listener(index) => self.listeners.get(usize::from(index)),
+                Exit::Connection(index) => {
+                    self.send_data(now, index, run.iter().map(bytes));
+                    continue;
+                }
+                Exit::Relay(slot) => self
                     .relays
                     .get(slot)
                     .and_then(Option::as_ref)
                     .map(|relay| &relay.socket),
             };
-            let datagrams = run.iter().map(|packet| {
-                (
-                    packet.to,
-                    &received.bytes(packet.buffer)[packet.bytes.clone()],
-                )
-            });
+            let datagrams = run.iter().map(|packet| (packet.to, bytes(packet)));
             let refused = socket.map_or(run.len(), |socket| sender.send(socket, datagrams));
             for _ in 0..refused {
                 self.shard.counters.drop(Cause::NotSent);
@@ -399,4 +492,11 @@ impl Worker {
         }
         outgoing.clear();
     }
+}
+
+/// On a stream the next message begins at a multiple of four bytes (RFC 8656 §12.5).
+fn pad(buffer: &mut [u8], data: Range<usize>) -> Range<usize> {
+    let end = data.start + data.len().next_multiple_of(4);
+    buffer[data.end..end].fill(0);
+    data.start..end
 }

@@ -1,5 +1,6 @@
 """The SQL of servers, promises and allocations. Each function is a part of one transaction."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,6 +93,7 @@ def assign(transaction: Connection, meeting_id: str, version: int, chosen: Serve
 _SERVERS = select(
     *(server.c[name] for name in ("kind", "address", "url", "instance", "state", "load", "started_at", "beat_at")),
     server.c.drained,
+    server.c.media,
 )
 
 
@@ -112,6 +114,7 @@ def server_of(row: Any) -> Server:
         row.started_at,
         row.beat_at,
         bool(row.drained),
+        tuple(json.loads(row.media)),
     )
 
 

@@ -67,8 +67,8 @@ def add_routes(
     )
     async def take_heartbeat(call: Call, body: Heartbeat) -> HeartbeatAnswer:
         check(call, body.kind)
-        if not rules.is_address(body.address) or not all(rules.is_address(address) for address in body.media):
-            raise BadRequest("address and media are host:port.")
+        if not rules.is_address(body.address) or not rules.are_places(body.kind, body.media):
+            raise BadRequest("address and media are host:port; a turnserver's media are turn: and turns: URIs.")
         others = await allocation.heartbeat(
             Beat(
                 body.kind,

@@ -1,7 +1,7 @@
 """Which server is alive, which one is chosen, and what an allocateserver may answer."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,7 @@ OVERTIME = timedelta(minutes=30)
 _FIRST_BACK_OFF = timedelta(seconds=5)
 _LONGEST_BACK_OFF = timedelta(minutes=10)
 
+_TURN_URI = re.compile(r"turns?:([^?]{1,262})(?:\?transport=(?:udp|tcp))?")
 _ADDRESS = re.compile(r"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?):([0-9]{1,5})")
 
 
@@ -67,6 +68,8 @@ class Server:
     beat_at: datetime
     #: An administrator has said that it gets no new meetings.
     drained: bool = False
+    #: Where media goes: of an sfuserver address:port, of a turnserver URIs.
+    media: tuple[str, ...] = ()
 
     def is_alive(self, now: datetime, interval: timedelta) -> bool:
         """Whether it has been heard within the last heartbeats."""
@@ -103,6 +106,14 @@ def is_address(text: object) -> bool:
     """Whether this is host:port, an IPv6 host in brackets."""
     match = _ADDRESS.fullmatch(text) if isinstance(text, str) else None
     return match is not None and 0 < int(match[1]) < 65536
+
+
+def are_places(kind: str, media: Sequence[str]) -> bool:
+    """Whether this is where media goes for a server of this kind: of a turnserver URIs (RFC 7065), else addresses."""
+    if kind != "turn":
+        return all(is_address(each) for each in media)
+    ways = [_TURN_URI.fullmatch(each) for each in media]
+    return all(way is not None and is_address(way[1]) for way in ways)
 
 
 def back_off(attempts: int, said: float) -> timedelta:

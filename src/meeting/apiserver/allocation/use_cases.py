@@ -50,10 +50,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Given:
-    """What serves a meeting: the sfuserver, and the turnserver's address (or an empty text)."""
+    """What serves a meeting: the sfuserver, and the ways to the turnserver (RFC 7065; none: there is none)."""
 
     sfu: Endpoint
-    turn: str
+    turn: tuple[str, ...]
     is_new: bool = False
     """Nobody was told so before."""
 
@@ -158,7 +158,7 @@ class Allocation:
         is_new = chosen != seen.servers
         if is_new:
             chosen = await self._database.run(queries.assign, meeting_id, seen.version, chosen, now)
-        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn, is_new)
+        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), self._ways(seen.known, chosen.turn), is_new)
 
     def at_hand(
         self,
@@ -188,7 +188,7 @@ class Allocation:
         is_new = chosen != seen.servers
         if is_new:
             chosen = queries.assign(transaction, meeting_id, seen.version, chosen, now)
-        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), chosen.turn, is_new)
+        return Given(self._endpoint(seen.known, "sfu", chosen.sfu), self._ways(seen.known, chosen.turn), is_new)
 
     def settled(self, meeting_id: str, given: Given) -> None:
         """Somebody was given these servers."""
@@ -319,6 +319,12 @@ class Allocation:
     def _is_lost(self, known: Known, kind: str, address: str, now: datetime) -> bool:
         found = known.get((kind, address))
         return found is None or found.is_lost(now)
+
+    @staticmethod
+    def _ways(known: Known, turn: str) -> tuple[str, ...]:
+        """As the turnserver registered; one that has not is at least a TURN server."""
+        found = known.get(("turn", turn))
+        return (found.media if found else ()) or ((f"turn:{turn}?transport=udp",) if turn else ())
 
     @staticmethod
     def _endpoint(known: Known, kind: str, address: str) -> Endpoint:

@@ -179,7 +179,7 @@ class Joining:
             room=found.id,
             grants=roles.grants(place.rights),
             attributes=attributes_of(place),
-            turn=(answer.servers.turn,) if answer.servers.turn else (),
+            turn=answer.servers.turn,
             code=found.code,
             not_before=int(now.timestamp()),
             expires_at=int((now + self._token_lifetime).timestamp()),

@@ -1,5 +1,6 @@
 """What every kind of certificate has: a context for the port, and what can be told of it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -22,11 +23,18 @@ class Certificate:
     def __init__(self) -> None:
         self.creator = SwappableContext()
         self.pair: Pair | None = None
+        self._takers: list[Callable[[Pair], None]] = []
 
     def take(self, pair: Pair) -> None:
         """The next handshake has it."""
         self.pair = pair
         self.creator.context = pair.context
+        for taker in self._takers:
+            taker(pair)
+
+    def tell(self, taker: Callable[[Pair], None]) -> None:
+        """Call `taker` with each new pair: for TLS that ends elsewhere."""
+        self._takers.append(taker)
 
     @property
     def until(self) -> datetime | None:

@@ -1,7 +1,7 @@
 """A TLS context that can be swapped while the port is open: the next handshake has the new certificate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import ip_address
 from itertools import pairwise
@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
@@ -26,6 +26,13 @@ class Pair:
     context: SSL.Context
     certificate: x509.Certificate
     chain: Sequence[x509.Certificate] = ()
+    key: bytes = field(default=b"", repr=False)
+    """PEM, for TLS that is not OpenSSL's."""
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate with its chain."""
+        return b"".join(each.public_bytes(Encoding.PEM) for each in (self.certificate, *self.chain))
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -93,7 +100,7 @@ def load_pair(
         raise ConfigurationError(f"{cert_place}: is valid from {times}, not now")
     if host is not None and not holds_for(own, host):
         raise ConfigurationError(f"{cert_place}: is not for {host}")
-    return Pair(context, own, others)
+    return Pair(context, own, others, key)
 
 
 def holds_for(certificate: x509.Certificate, host: str) -> bool:

@@ -33,11 +33,13 @@ class Port80(Resource):
     isLeaf = True
 
     def __init__(
-        self, origin: str, thumbprint: Callable[[], str] | None = None, ready: Callable[[], bool] = lambda: True
+        self, origin: str | None, thumbprint: Callable[[], str] | None = None, ready: Callable[[], bool] = lambda: True
     ) -> None:
-        """`origin`: https://host[:port], without a slash. `ready`: whether https works there yet."""
+        """`origin`: https://host[:port], without a slash; None: there is no such place. `ready`: whether https works
+        there yet.
+        """
         super().__init__()
-        self._origin = origin.encode("ascii")
+        self._origin = None if origin is None else origin.encode("ascii")
         self._thumbprint = thumbprint
         self._ready = ready
 
@@ -47,6 +49,8 @@ class Port80(Resource):
         reading = request.method in (b"GET", b"HEAD")
         if path.startswith(CHALLENGES) and reading:
             return self._challenge(request, path.removeprefix(CHALLENGES))
+        if self._origin is None:
+            return write_problem(request, NotFound())
         if not reading:
             return write_problem(request, HttpsNeeded())
         if not self._ready():
