@@ -2,6 +2,7 @@
 
 import json
 import threading
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from twisted.web.server import Site
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.secret import RequestVerifier
 from meeting.stun import AttributeType, Method
+from meeting.turnserver.service import turn_urls
 from tests.support.deadlines import deadline
 from tests.support.turn import SECRET, code_of
 from tests.support.turnserver import HOST, client, turnserver
@@ -63,7 +65,7 @@ async def test_it_registers_with_the_hub_and_says_good_bye() -> None:
             heartbeat = hub.heartbeats[-1]
             assert (heartbeat["kind"], heartbeat["state"]) == ("turn", "ready")
             assert heartbeat["address"].startswith(f"{HOST}:")
-            assert heartbeat["media"] == []
+            assert heartbeat["media"] == turn_urls([ip_address(HOST)], 0, None)
         assert [farewell["instance"] for farewell in hub.farewells] == [heartbeat["instance"]]
     finally:
         await port.stopListening()
