@@ -25,7 +25,10 @@ def test_pings_are_answered_in_both_forms(world: World) -> None:
 
 def test_a_lost_socket_is_waited_for_and_then_given_up(world: World) -> None:
     anna, bert = world.join("anna"), world.join("bert")
-    bert.drop()
+    anna.publish("cam", "video")
+    world.advance()
+    anna.serve()
+    bert.drop()  # with an offer that it has not answered
     world.advance(29)
     assert "bert" in anna.sees()
     world.advance(2)

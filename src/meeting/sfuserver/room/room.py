@@ -269,8 +269,9 @@ class Room:
             self._broadcast(message)
         for participant in list(self.participants.values()):
             away = participant.away_since
-            if away is not None and now - away >= self._settings.away_timeout:
-                self.leave(participant, DisconnectReason.SIGNAL_CLOSE, now)
+            if away is not None:  # answers nothing meanwhile; an offer it has not answered is made anew when it is back
+                if now - away >= self._settings.away_timeout:
+                    self.leave(participant, DisconnectReason.SIGNAL_CLOSE, now)
             elif participant.downstream.overdue(now):
                 self.dismiss(participant, DisconnectReason.STATE_MISMATCH, now, LeaveRequest.RECONNECT)
 
