@@ -11,7 +11,7 @@ const ABOVE: f64 = 1.15;
 /// After something was taken away nothing is given for so long.
 const RESTS: Duration = Duration::from_secs(1);
 /// A shortage lasts so long before a picture is paused: a stall of the receiver must not blank it.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// An encoding whose rate is not known yet is taken for this.
 const UNKNOWN: u64 = 50_000;
 

@@ -12,6 +12,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 const FEWEST: u32 = 20;
 /// Beyond the path's own loss and what chance adds.
 const MARGIN: f64 = 0.05;
+/// So much more needs no second window to be sure.
+const GROSS: f64 = 0.2;
 /// Loss that sending less did not take away, by this share at least, is the path's own.
 const STAYS: f64 = 0.6;
 
@@ -34,6 +36,8 @@ pub(crate) struct Losses {
     /// The share at which less was sent, and from when on packets are of that lower rate.
     lowered: Option<(f64, Instant)>,
     share: f64,
+    /// The last window lost too much, which may have been chance.
+    suspected: bool,
 }
 
 impl Losses {
@@ -74,8 +78,15 @@ impl Losses {
         let expected = self.own.max(0.05);
         let chance = 2.5 * (expected * (1.0 - expected) / count).sqrt();
         if share > self.own + MARGIN + chance {
-            return Some(Verdict::Congested);
+            let sure = self.suspected || share > self.own + GROSS;
+            self.suspected = !sure;
+            return Some(if sure {
+                Verdict::Congested
+            } else {
+                Verdict::Clear
+            });
         }
+        self.suspected = false;
         let weight = if share < self.own { 0.3 } else { 0.1 };
         self.own += weight * (share - self.own);
         Some(Verdict::Clear)

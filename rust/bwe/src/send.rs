@@ -28,8 +28,10 @@ const LONGEST_ROUND_TRIP: Duration = Duration::from_millis(500);
 const SILENCE: Duration = Duration::from_millis(1500);
 const SILENT_BACK_OFF: f64 = 0.7;
 const SILENT_PACKETS: u32 = 20;
-/// Between probes that find nothing, and from a back-off to the first one.
+/// Between probes that find nothing.
 const PROBE_INTERVAL: Duration = Duration::from_millis(2500);
+/// From a back-off to the first one: what looked like a queue may have been a stall of the receiver.
+const FIRST_PROBE: Duration = Duration::from_secs(1);
 /// A probe asks for so much more …
 const PROBE: f64 = 2.0;
 const LEAST_PROBE: f64 = 300_000.0;
@@ -97,6 +99,7 @@ pub struct SendEstimate {
     grown: Instant,
     backed_off: Option<Instant>,
     probed: Option<Instant>,
+    probe_due: Instant,
     heard: Option<Instant>,
     unheard: u32,
     report: Option<(f64, Instant)>,
@@ -123,6 +126,7 @@ impl SendEstimate {
             grown: now,
             backed_off: None,
             probed: None,
+            probe_due: now,
             heard: None,
             unheard: 0,
             report: None,
@@ -226,7 +230,7 @@ impl SendEstimate {
             self.bitrate = rate.min(self.bounds.ceiling as f64);
             self.capacity = None;
             // Where there was more there may be more still: the next one follows at once.
-            self.probed = None;
+            self.probe_due = now;
         }
     }
 
@@ -250,7 +254,7 @@ impl SendEstimate {
     fn back_off(&mut self, bitrate: f64, now: Instant) {
         self.bitrate = self.bitrate.min(bitrate).max(self.bounds.floor as f64);
         self.backed_off = Some(now);
-        self.probed = Some(now);
+        self.probe_due = now + FIRST_PROBE;
         self.grown = now;
     }
 
@@ -275,13 +279,19 @@ impl SendEstimate {
         self.bitrate = (self.bitrate + growth * passed.min(1.0)).min(self.bounds.ceiling as f64);
     }
 
-    /// The receiver names a bitrate (REMB). Taken where there is no transport-wide feedback.
-    pub fn named(&mut self, bitrate: u64) {
-        if matches!(self.basis, Basis::Feedback) {
+    /// The receiver names a bitrate (REMB) while `sending` bit/s were sent. Taken where there is no transport-wide feedback. It names
+    /// little more than it gets, whatever the path takes: only a bitrate below what is sent is a complaint.
+    pub fn named(&mut self, bitrate: u64, sending: u64, now: Instant) {
+        if self.basis == Basis::Feedback {
             return;
         }
+        let named = bitrate.clamp(self.bounds.floor, self.bounds.ceiling) as f64;
+        if bitrate < sending || self.basis != Basis::Named {
+            self.bitrate = named;
+        }
+        self.bitrate = self.bitrate.max(named);
         self.basis = Basis::Named;
-        self.bitrate = bitrate.clamp(self.bounds.floor, self.bounds.ceiling) as f64;
+        self.grown = now;
     }
 
     /// The receiver reports a share of packets lost, in 1/256, while `sending` bit/s were sent. Taken where there is nothing
@@ -311,9 +321,19 @@ impl SendEstimate {
 
     /// Lets time pass: probes begin, and silence is noticed.
     pub fn advance(&mut self, now: Instant) {
-        if self.basis != Basis::Feedback {
-            return;
+        match self.basis {
+            Basis::Feedback => self.look_for_room(now),
+            Basis::Named if self.bitrate < self.demand => {
+                let passed = now.saturating_duration_since(self.grown).as_secs_f64();
+                self.grown = now;
+                let most = self.bounds.ceiling as f64;
+                self.bitrate = (self.bitrate * (1.0 + GROWTH * passed.min(1.0))).min(most);
+            }
+            _ => {}
         }
+    }
+
+    fn look_for_room(&mut self, now: Instant) {
         self.conclude(now);
         let silent = self.unheard >= SILENT_PACKETS
             && self
@@ -323,11 +343,9 @@ impl SendEstimate {
             self.heard = Some(now);
             self.back_off(SILENT_BACK_OFF * self.bitrate, now);
         }
-        let rested = self
-            .probed
-            .is_none_or(|at| now.saturating_duration_since(at) >= PROBE_INTERVAL);
-        if rested && !silent && !self.probes.open() && self.bitrate < self.demand {
+        if now >= self.probe_due && !self.probes.open() && self.bitrate < self.demand {
             self.probed = Some(now);
+            self.probe_due = now + PROBE_INTERVAL;
             let most = self.bounds.ceiling as f64;
             let rate = (PROBE * self.bitrate)
                 .min((NEEDED * self.demand).max(1.2 * self.bitrate))

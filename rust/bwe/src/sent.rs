@@ -84,6 +84,10 @@ impl SentPackets {
         while self.packets.len() <= at {
             self.packets.push_back(unsent);
         }
+        // A packet sent again to the byte has its old number: the first time counts.
+        if self.packets[at].state != State::Waiting {
+            return;
+        }
         self.packets[at] = Sent {
             at: now,
             bytes: bytes as u32,

@@ -95,7 +95,8 @@ fn a_receiver_without_feedback_names_a_bitrate_or_is_judged_by_its_loss() {
         Some(1_750_000 * 108 / 100),
         "then it grows again"
     );
-    estimate.named(700_000);
+    let later = start + 4 * Duration::from_secs(1);
+    estimate.named(700_000, 2_000_000, later);
     assert_eq!(estimate.bitrate(), Some(700_000));
     report(&mut estimate, 128, 4);
     report(&mut estimate, 128, 5);
@@ -104,6 +105,11 @@ fn a_receiver_without_feedback_names_a_bitrate_or_is_judged_by_its_loss() {
         Some(700_000),
         "the receiver knows better"
     );
-    estimate.named(u64::MAX);
+    estimate.named(300_000, 200_000, later);
+    assert_eq!(estimate.bitrate(), Some(700_000), "more than it is sent");
+    estimate.demand(2_000_000);
+    estimate.advance(later + Duration::from_secs(1));
+    assert_eq!(estimate.bitrate(), Some(756_000), "more is tried with care");
+    estimate.named(u64::MAX, 0, later);
     assert_eq!(estimate.bitrate(), Some(Bounds::default().ceiling));
 }

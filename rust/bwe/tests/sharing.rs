@@ -104,13 +104,13 @@ fn a_step_down_is_taken_at_once_a_pause_after_a_moment_and_the_way_up_with_care(
         "what it has it keeps"
     );
     assert_eq!(at(100_000, 200, &mut wants), Some(0));
-    assert_eq!(at(100_000, 400, &mut wants), Some(0), "a stall perhaps");
-    assert_eq!(at(100_000, 500, &mut wants), None);
-    assert_eq!(at(900_000, 600, &mut wants), None, "too soon");
-    assert_eq!(at(160_000, 1600, &mut wants), None, "too little");
-    assert_eq!(at(900_000, 1700, &mut wants), Some(1));
-    assert_eq!(at(1_750_000, 1800, &mut wants), Some(1), "hardly enough");
-    assert_eq!(at(2_000_000, 1900, &mut wants), Some(2));
+    assert_eq!(at(100_000, 1600, &mut wants), Some(0), "a stall perhaps");
+    assert_eq!(at(100_000, 1700, &mut wants), None);
+    assert_eq!(at(900_000, 1800, &mut wants), None, "too soon");
+    assert_eq!(at(160_000, 2700, &mut wants), None, "too little");
+    assert_eq!(at(900_000, 2800, &mut wants), Some(1));
+    assert_eq!(at(1_750_000, 2900, &mut wants), Some(1), "hardly enough");
+    assert_eq!(at(2_000_000, 3000, &mut wants), Some(2));
 }
 
 #[test]

@@ -261,6 +261,25 @@ impl Sink {
         self.loss >= f32::from(self.lossy)
     }
 
+    /// Writes a packet of padding, to find out what the path takes: among the retransmissions, where a receiver counts and forgets
+    /// it (RFC 4588 §4). `None` without those, or without transport-wide numbers to tell of its arrival.
+    pub fn pad(&mut self, departure: &mut Departure, out: &mut [u8]) -> Option<Outgoing> {
+        let ssrc = self.rtx_ssrc?;
+        let rtx_type = (0..128).find_map(|from| self.rtx_payload_types.get(from))?;
+        let stamp = self.frame.stamp(departure);
+        let transport_sequence = Some(self.frame.transport_sequence(stamp)?);
+        let index = self.rtx_index;
+        let header = Header::new(rtx_type, index as u16, 0, ssrc, false);
+        let (header, len) = self.frame.pad(&header, stamp, out)?;
+        self.rtx_index += 1;
+        Some(Outgoing {
+            len,
+            header,
+            index,
+            transport_sequence,
+        })
+    }
+
     /// Takes the subscriber's report on this Sink's SSRC.
     pub fn report_block(&mut self, block: &ReportBlock, now: Instant) {
         self.statistics.fraction_lost = block.fraction_lost;

@@ -8,6 +8,9 @@ use meeting_rtp::{Extension, ExtensionMap, FIXED_HEADER, Header, NtpTime, rtx};
 /// of RTX, the SRTP tag.
 pub const HEADROOM: usize = 96;
 
+/// Bytes of padding in a packet that has nothing else.
+const PADDING: usize = 255;
+
 /// What the extensions of a Link's own say of the packets leaving it: shared by all its Sinks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Departure {
@@ -115,7 +118,7 @@ impl Frame {
         original: Option<u16>,
         out: &mut [u8],
     ) -> Option<(usize, usize)> {
-        let block = self.write_extensions(packet, stamp, out.get_mut(FIXED_HEADER..)?)?;
+        let block = self.write_extensions(Some(packet), stamp, out.get_mut(FIXED_HEADER..)?)?;
         header.write(block > 0, out).ok()?;
         let header = FIXED_HEADER + block;
         let mut at = header;
@@ -129,13 +132,33 @@ impl Frame {
         Some((header, at + payload.len()))
     }
 
-    fn write_extensions(&self, packet: &Packet<'_>, stamp: Stamp, out: &mut [u8]) -> Option<usize> {
-        let long = |extension| {
-            packet
-                .extensions
-                .get(extension, packet.bytes)
-                .is_some_and(|value| value.len() > 16)
-        };
+    /// Writes `header`, our extensions and nothing but padding, as much as a packet may have (RFC 3550 §5.1). Returns the lengths
+    /// of header and packet.
+    pub(crate) fn pad(
+        &self,
+        header: &Header,
+        stamp: Stamp,
+        out: &mut [u8],
+    ) -> Option<(usize, usize)> {
+        let block = self.write_extensions(None, stamp, out.get_mut(FIXED_HEADER..)?)?;
+        header.write(block > 0, out).ok()?;
+        let (start, end) = (FIXED_HEADER + block, FIXED_HEADER + block + PADDING);
+        let padding = out.get_mut(start..end)?;
+        padding.fill(0);
+        *padding.last_mut()? = PADDING as u8;
+        out[0] |= 0x20;
+        Some((start, end))
+    }
+
+    fn write_extensions(
+        &self,
+        packet: Option<&Packet<'_>>,
+        stamp: Stamp,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let value =
+            |extension| packet.and_then(|packet| packet.extensions.get(extension, packet.bytes));
+        let long = |extension| value(extension).is_some_and(|value| value.len() > 16);
         let two_byte = self.mixed
             && (!self.extensions.fits_one_byte() || long(Extension::DependencyDescriptor));
         let mut writer = Writer::new(out, two_byte).ok()?;
@@ -150,7 +173,7 @@ impl Frame {
             any |= writer.push(id, &stamp.transport_sequence.to_be_bytes());
         }
         for (extension, id) in &self.passed {
-            if let Some(value) = packet.extensions.get(*extension, packet.bytes) {
+            if let Some(value) = value(*extension) {
                 any |= writer.push(*id, value);
             }
         }

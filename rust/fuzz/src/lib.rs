@@ -16,13 +16,14 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("framing", framing::framing),
     ("rtp", rtp::rtp),
     ("codecs", rtp::codecs),
     ("rtcp", rtcp::rtcp),
+    ("estimate", rtcp::estimate),
     ("srtp", srtp::srtp),
     ("forward", forward::forward),
     ("relay_packets", relay::relay_packets),

@@ -1,7 +1,33 @@
 //! RTCP compounds.
 
+use meeting_bwe::{Bounds, SendEstimate};
 use meeting_rtp::rtcp::transport_cc::MOST_ARRIVALS;
 use meeting_rtp::rtcp::{Builder, Packet, TransportCc, packets};
+use std::time::{Duration, Instant};
+
+/// A subscriber's RTCP about a thousand packets that were sent: the estimate stays within its bounds.
+pub fn estimate(data: &[u8]) {
+    let start = Instant::now();
+    let mut estimate = SendEstimate::new(Bounds::default(), start);
+    estimate.demand(10_000_000);
+    for number in 0..1000_u16 {
+        let now = start + Duration::from_millis(u64::from(number) * 3);
+        estimate.sent(number, 1000, now);
+        if number % 100 == 99 {
+            estimate.advance(now);
+            for packet in packets(data).flatten() {
+                match packet {
+                    Packet::TransportCc(feedback) => estimate.feedback(&feedback, now),
+                    Packet::Remb(remb) => estimate.named(remb.bitrate, 1_000_000, now),
+                    _ => estimate.loss_reported(data[0], 1_000_000, now),
+                }
+            }
+        }
+    }
+    let Bounds { floor, ceiling, .. } = Bounds::default();
+    let bitrate = estimate.bitrate();
+    assert!(bitrate.is_none_or(|bitrate| (floor..=ceiling).contains(&bitrate)));
+}
 
 /// Nothing panics or runs on, and what can be written again reads the same.
 pub fn rtcp(data: &[u8]) {

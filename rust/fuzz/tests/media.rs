@@ -181,3 +181,8 @@ fn srtp_opens_no_strangers_packets() {
 fn forwarding_survives_changed_calls() {
     mutate::run(forward::forward, &scripts(), 0x4588, 20_000);
 }
+
+#[test]
+fn an_estimate_survives_any_feedback() {
+    mutate::run(rtcp::estimate, &rtcp_corpus(), 0x9cc, 1_000);
+}

@@ -132,6 +132,17 @@ impl Participant {
         }
     }
 
+    /// Protects and sends a clear RTCP packet of `len` bytes in `buffer`, which has room for index and tag behind it.
+    pub fn send_rtcp(&mut self, buffer: &mut [u8], len: usize) -> bool {
+        let Some(keys) = &mut self.keys else {
+            return false;
+        };
+        match keys.outbound.protect_rtcp(buffer, len) {
+            Ok(len) => self.wire.send(&buffer[..len]).is_ok(),
+            Err(_) => false,
+        }
+    }
+
     /// Sends any bytes.
     pub fn send_raw(&self, bytes: &[u8]) {
         let _ = self.wire.send(bytes);

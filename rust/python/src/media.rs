@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use meeting_bwe::Importance;
 use meeting_engine::media::{
     self, Command, Configuration, Congestion, Event, Id, Statistics, StreamLimits, duplicate,
 };
@@ -241,9 +242,19 @@ impl Port {
         })
     }
 
-    #[pyo3(signature = (sink, source))]
-    fn feed(&self, sink: Id, source: Option<Id>) -> PyResult<()> {
-        self.command(Command::Feed { sink, source })
+    /// `sources`: encodings, the smallest first; `size`: the area it is shown in, in pixels.
+    #[pyo3(signature = (sink, sources, screen, size))]
+    fn feed(&self, sink: Id, sources: Vec<Id>, screen: bool, size: u32) -> PyResult<()> {
+        let importance = Importance {
+            screen,
+            speaks: false,
+            size,
+        };
+        self.command(Command::Feed {
+            sink,
+            sources,
+            importance,
+        })
     }
 
     fn request_key_frame(&self, source: Id) -> PyResult<()> {
@@ -385,6 +396,7 @@ fn heard(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyTuple>> {
             .into_pyobject(py),
         Event::SourceStarted { source, ssrc } => ("source_started", source, ssrc).into_pyobject(py),
         Event::SourceStopped { source } => ("source_stopped", source).into_pyobject(py),
+        Event::SinksPaused { link, sinks } => ("sinks_paused", link, sinks).into_pyobject(py),
         Event::AudioLevels(levels) => ("audio_levels", levels).into_pyobject(py),
         Event::Statistics(statistics) => ("statistics", rows(py, &statistics)?).into_pyobject(py),
         Event::Trouble(text) => ("trouble", text).into_pyobject(py),
@@ -407,6 +419,10 @@ fn rows<'py>(py: Python<'py>, statistics: &Statistics) -> PyResult<Bound<'py, Py
             row.refused,
             row.round_trip.map(|time| time.as_secs_f64()),
             row.connected,
+            row.estimate,
+            row.acknowledged,
+            row.demand,
+            row.paused,
         )
     });
     let sources = statistics.sources.iter().map(|row| {
@@ -434,6 +450,7 @@ fn rows<'py>(py: Python<'py>, statistics: &Statistics) -> PyResult<Bound<'py, Py
             row.nacks_received,
             row.retransmitted,
             row.plis_received,
+            row.paused,
         )
     });
     let threads = statistics

@@ -41,10 +41,13 @@ class ISink(Interface):
 
     id: int = Attribute("Made in Python, never reused within a process.")
 
-    def feed(source: ISource | None) -> None:
-        """Attach, switch or (None) pause.
+    def feed(*sources: ISource, screen: bool = False, size: int = 0) -> None:
+        """Attach, switch or (without Sources) pause.
 
-        After a switch video goes on at the new Source's next key frame, which is requested.
+        Of several Sources, the encodings of one track from the smallest on, the last one is sent where the subscriber's
+        path has room for it, else a smaller one, else none (`IPortListener.sinks_paused`). Who gets the room: `screen`
+        first, then those whose publisher speaks, then by `size`, the area it is shown in, in pixels. After a switch
+        video goes on at the new Source's next key frame, which is requested.
         """
 
     def close() -> None:
@@ -181,6 +184,9 @@ class IPortListener(Interface):
 
     def source_stopped(source: ISource) -> None:
         """No packet for 2 s; video only, as audio may be silent for long (DTX)."""
+
+    def sinks_paused(link: ILink, sinks: Mapping[int, bool]) -> None:
+        """The path has no room for some pictures (True), or has again (False); by the ids of their Sinks."""
 
     def audio_levels(levels: Sequence[tuple[ISource, int]]) -> None:
         """Levels in -dBov (0 loud … 127 silent, RFC 6464), at most every 100 ms.

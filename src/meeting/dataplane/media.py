@@ -77,10 +77,10 @@ class Sink:
     def __repr__(self) -> str:
         return f"<Sink {self.id} of {self.link!r}>"
 
-    def feed(self, source: ISource | None) -> None:
+    def feed(self, *sources: ISource, screen: bool = False, size: int = 0) -> None:
         """See ISink."""
-        source_id = None if source is None else source.id
-        self._port._do(lambda native: native.feed(self.id, source_id))
+        ids = [source.id for source in sources]
+        self._port._do(lambda native: native.feed(self.id, ids, screen, min(size, 2**32 - 1)))
 
     def close(self) -> None:
         """See ISink."""
@@ -223,6 +223,7 @@ class Port:
             "message": self._message,
             "source_started": self._source_started,
             "source_stopped": self._source_stopped,
+            "sinks_paused": self._sinks_paused,
             "audio_levels": self._audio_levels,
             "statistics": self._statistics,
             "trouble": self._listener.trouble,
@@ -366,6 +367,10 @@ class Port:
     def _source_stopped(self, source: int) -> None:
         if found := self._sources.get(source):
             self._listener.source_stopped(found)
+
+    def _sinks_paused(self, link: int, sinks: Sequence[tuple[int, bool]]) -> None:
+        if found := self._links.get(link):
+            self._listener.sinks_paused(found, dict(sinks))
 
     def _audio_levels(self, levels: Sequence[tuple[int, int]]) -> None:
         found = [(self._sources[source], level) for source, level in levels if source in self._sources]

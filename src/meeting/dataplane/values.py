@@ -112,6 +112,14 @@ class LinkStatistics:
     round_trip: float | None
     """Seconds, from the newest receiver report; None when nothing was sent or reported yet."""
     connected: bool
+    estimate: int | None = None
+    """Bit/s the path to the peer takes; None while nothing is known of it."""
+    acknowledged: int | None = None
+    """Bit/s that arrived lately, of what carries transport-wide numbers; None without feedback on them."""
+    demand: int = 0
+    """Bit/s it would take to send all that the peer wants."""
+    paused: int = 0
+    """Pictures there is no room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,8 @@ class SinkStatistics:
     retransmitted: int
     plis_received: int
     """Key frames the subscriber asked for."""
+    paused: bool = False
+    """For want of room on the subscriber's path."""
 
 
 @dataclass(frozen=True, slots=True)

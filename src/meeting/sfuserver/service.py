@@ -148,6 +148,8 @@ class SfuServer(MultiService):
             ("rooms", "Rooms", lambda: len(rooms)),
             ("participants", "Participants", lambda: rooms.participants),
             ("links", "Peer connections", lambda: media.links),
+            ("links_limited", "Peer connections whose path takes less than is wanted", lambda: media.limited),
+            ("pictures_starved", "Pictures paused because a path has no room for them", lambda: media.starved),
         ):
             metrics.gauge(f"meeting_sfu_{name}", help).set_function(value)
         self.status = status_resource(metrics, ready, lambda: dump(rooms, media), certificate, clock)

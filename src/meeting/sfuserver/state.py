@@ -71,12 +71,13 @@ def _participant(participant: Participant) -> dict[str, Any]:
                 "mime": track.info.mime_type,
                 "muted": track.info.muted,
                 "subscribers": len(track.subscriptions),
-                "flows": track.encoding(HIGHEST) is not None,
+                "flows": bool(track.encodings(HIGHEST)),
                 "needed": track.demand.highest,
             }
             for track in participant.tracks.values()
         },
         "subscriptions": {
-            sid: {"bound": subscription.sink is not None} for sid, subscription in participant.subscriptions.items()
+            sid: {"bound": subscription.sink is not None, "starved": subscription.starved}
+            for sid, subscription in participant.subscriptions.items()
         },
     }

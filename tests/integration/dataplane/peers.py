@@ -76,6 +76,9 @@ class Diary:
     def source_stopped(self, source: ISource) -> None:
         self._note("source_stopped", source)
 
+    def sinks_paused(self, link: ILink, sinks: Mapping[int, bool]) -> None:
+        self._note("sinks_paused", link, sinks)
+
     def audio_levels(self, levels: Sequence[tuple[ISource, int]]) -> None:
         self._note("audio_levels", levels)
 

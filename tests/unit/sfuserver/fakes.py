@@ -48,11 +48,15 @@ class FakeSink:
     rtx_payload_types: Mapping[int, int]
     extensions: Mapping[str, int]
     fed: ISource | None = None
+    """The best of the encodings it may be fed from."""
+    encodings: tuple[ISource, ...] = ()
+    importance: tuple[bool, int] = (False, 0)
     closed: bool = False
 
-    def feed(self, source: ISource | None) -> None:
-        self.fed = source
-        self.diary.append(("feed", self.id, source.id if source else None))
+    def feed(self, *sources: ISource, screen: bool = False, size: int = 0) -> None:
+        self.encodings, self.importance = sources, (screen, size)
+        self.fed = sources[-1] if sources else None
+        self.diary.append(("feed", self.id, *(source.id for source in sources)))
 
     def close(self) -> None:
         self.closed = True

@@ -142,4 +142,4 @@ def test_the_state_shows_who_sends_what_to_whom() -> None:
         "flows": True,
         "needed": 2,
     }
-    assert people["bert"]["subscriptions"] == {sid: {"bound": True}}
+    assert people["bert"]["subscriptions"] == {sid: {"bound": True, "starved": False}}

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use meeting_bwe::Importance;
 use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{ChannelSettings, Credentials, Fingerprint};
 use meeting_rtp::ExtensionMap;
@@ -65,12 +66,14 @@ pub enum Command {
         /// The rest.
         config: Box<SinkConfig>,
     },
-    /// Attach or switch a Sink; `None` pauses.
+    /// Attach or switch a Sink.
     Feed {
         /// Which.
         sink: Id,
-        /// By whom.
-        source: Option<Id>,
+        /// By one of these encodings, the smallest first: the last one, where the path has room for it. None pauses.
+        sources: Vec<Id>,
+        /// Against the subscriber's other pictures; who speaks is known here.
+        importance: Importance,
     },
     /// Ask the publisher for a key frame.
     RequestKeyFrame {

@@ -62,6 +62,13 @@ pub enum Event {
         /// Which.
         source: Id,
     },
+    /// A subscriber's path has no room for these pictures (`true`), or has again.
+    SinksPaused {
+        /// Whose.
+        link: Id,
+        /// Which, and whether they are paused.
+        sinks: Vec<(Id, bool)>,
+    },
     /// Who speaks, in −dBov, and who just ceased (127).
     AudioLevels(Vec<(Id, u8)>),
     /// The last second.

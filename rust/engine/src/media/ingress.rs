@@ -10,6 +10,7 @@ use meeting_rtp::rtcp;
 use meeting_srtp::Rejected;
 use meeting_stun::Message;
 
+use super::bandwidth::Leaving;
 use super::event::Event;
 use super::exit::Exit;
 use super::plane::{Place, Plane, Receipt};
@@ -259,7 +260,7 @@ impl Plane {
             for &at in &source.sinks {
                 let sink = &mut self.sinks[at];
                 let link = &mut self.links[sink.link];
-                let (Some(outbound), Some((to, socket))) = (&link.outbound, link.path) else {
+                let (Some(_), Some((to, socket))) = (&link.outbound, link.path) else {
                     continue;
                 };
                 self.current = Some(sink.link);
@@ -282,10 +283,19 @@ impl Plane {
                         self.counters.held_back += 1;
                         continue;
                     }
-                    if let Ok(len) = outbound.protect_rtp(room, out.header, out.len, out.index) {
-                        exit.push(len, to);
-                        link.packets_sent += 1;
-                        link.bytes_sent += len as u64;
+                    let protected = link
+                        .outbound
+                        .as_ref()
+                        .map(|outbound| outbound.protect_rtp(room, out.header, out.len, out.index));
+                    if let Some(Ok(len)) = protected {
+                        let leaving = Leaving {
+                            kind: sink.choice.kind,
+                            sequence: out.transport_sequence,
+                            len,
+                        };
+                        if link.leave(leaving, exit, now) {
+                            self.touched.push(sink.link);
+                        }
                         self.counters.forwarded += 1;
                     }
                 }
@@ -338,6 +348,14 @@ impl Plane {
                         self.key_frame_wanted(now, at, ssrc);
                     }
                 }
+                rtcp::Packet::TransportCc(feedback) => {
+                    self.links[at].bandwidth.estimate.feedback(&feedback, now);
+                }
+                rtcp::Packet::Remb(remb) => {
+                    let bandwidth = &mut self.links[at].bandwidth;
+                    let sending = bandwidth.sending.bitrate();
+                    bandwidth.estimate.named(remb.bitrate, sending, now);
+                }
                 _ => {}
             }
         }
@@ -354,6 +372,11 @@ impl Plane {
                 let sink = &mut self.sinks[sink];
                 sink.machine.report_block(&block, now);
                 sink.lost = i64::from(block.cumulative_lost);
+                let bandwidth = &mut self.links[at].bandwidth;
+                let sending = bandwidth.sending.bitrate();
+                bandwidth
+                    .estimate
+                    .loss_reported(block.fraction_lost, sending, now);
             }
         }
     }

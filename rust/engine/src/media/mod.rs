@@ -4,6 +4,7 @@
 //! descriptor that wakes the reader. Nothing is shared but these. The thread receives whole batches, hands them to
 //! [`Plane`](plane::Plane), and sends what comes of it together.
 
+mod bandwidth;
 mod command;
 mod event;
 mod exit;

@@ -10,13 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use meeting_bwe::{ArrivalRecorder, ReceiverEstimate};
+use meeting_bwe::{ArrivalRecorder, Rate, ReceiverEstimate, Want};
 use meeting_forward::{Demux, Departure, Reception, Sink, Source, SourceId};
 use meeting_link::{Credentials, Fingerprint, Identity, Limits, Link, Path};
 use meeting_rtp::{ExtensionMap, NtpClock};
 use meeting_srtp::{Inbound, Outbound};
 use slab::Slab;
 
+use super::bandwidth::{Bandwidth, Choice};
 use super::command::{Command, Congestion, Id};
 use super::event::{Event, Events};
 use super::exit::Exit;
@@ -40,6 +41,9 @@ pub(super) struct LinkState {
     pub reception: Arc<Reception>,
     pub congestion: Receipt,
     pub departure: Departure,
+    pub bandwidth: Bandwidth,
+    /// When its sound was last loud enough to be speech.
+    pub spoke: Option<Instant>,
     pub sources: Vec<usize>,
     pub sinks: Vec<usize>,
     /// Places of the Sinks that have second copies to send.
@@ -68,6 +72,7 @@ pub(super) struct SourceState {
     /// Places of the Sinks that get its packets: those it feeds, and those that wait for it to begin.
     pub sinks: Vec<usize>,
     pub speaking: bool,
+    pub rate: Rate,
 }
 
 pub(super) struct SinkState {
@@ -75,6 +80,7 @@ pub(super) struct SinkState {
     pub link: usize,
     pub machine: Sink,
     pub ssrc: u32,
+    pub choice: Choice,
     /// Places of the Sources that have it in their list: at most the one that flows and the one awaited.
     pub attached: Vec<usize>,
     pub lost: i64,
@@ -107,6 +113,8 @@ pub(super) struct Plane {
     pub touched: Vec<usize>,
     /// Sinks that may have completed a switch.
     pub switching: Vec<usize>,
+    /// Kept between decisions for its room.
+    pub wants: Vec<Want>,
     pub counters: Counters,
     pub events: Events,
     pub exits: Vec<Exit>,
@@ -140,6 +148,7 @@ impl Plane {
             schedule: Schedule::default(),
             touched: Vec::new(),
             switching: Vec::new(),
+            wants: Vec::new(),
             counters: Counters::default(),
             events,
             exits,
@@ -202,7 +211,11 @@ impl Plane {
                 ssrcs,
             } => self.add_source(link, source, &mid, kind, rid.as_deref(), ssrcs),
             Command::AddSink { link, sink, config } => self.add_sink(link, sink, *config),
-            Command::Feed { sink, source } => self.feed(now, sink, source),
+            Command::Feed {
+                sink,
+                sources,
+                importance,
+            } => self.feed(now, sink, &sources, importance),
             Command::RequestKeyFrame { source } => match self.source_ids.get(&source) {
                 Some(at) => self.request_key_frame(now, *at),
                 None => self.counters.unknown_id += 1,
@@ -296,6 +309,8 @@ impl Plane {
             reception: Arc::new(Reception::new(extensions, [])),
             congestion: Receipt::None,
             departure: Departure::default(),
+            bandwidth: Bandwidth::new(now),
+            spoke: None,
             sources: Vec::new(),
             sinks: Vec::new(),
             repeating: Vec::new(),

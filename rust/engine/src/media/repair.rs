@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use meeting_rtp::rtcp::Nack;
 
+use super::bandwidth::Leaving;
 use super::plane::Plane;
 use super::tracks::place_of;
 
@@ -37,7 +38,7 @@ impl Plane {
 
     fn resend(&mut self, now: Instant, at: usize, place: usize) {
         let (sink, link) = (&mut self.sinks[place], &mut self.links[at]);
-        let (Some(outbound), Some((to, socket))) = (&link.outbound, link.path) else {
+        let (Some(_), Some((_, socket))) = (&link.outbound, link.path) else {
             return;
         };
         link.departure.at(self.clock.at(now));
@@ -52,10 +53,19 @@ impl Plane {
                 room,
             );
             let Some(out) = resent else { break };
-            if let Ok(len) = outbound.protect_rtp(room, out.header, out.len, out.index) {
-                exit.push(len, to);
-                link.packets_sent += 1;
-                link.bytes_sent += len as u64;
+            let protected = link
+                .outbound
+                .as_ref()
+                .map(|outbound| outbound.protect_rtp(room, out.header, out.len, out.index));
+            if let Some(Ok(len)) = protected {
+                let leaving = Leaving {
+                    kind: sink.choice.kind,
+                    sequence: out.transport_sequence,
+                    len,
+                };
+                if link.leave(leaving, exit, now) {
+                    self.touched.push(at);
+                }
             }
         }
         if sink.machine.resend_deadline().is_some() && !link.repeating.contains(&place) {

@@ -36,6 +36,10 @@ pub struct LinkRow {
     pub refused: u64,
     pub round_trip: Option<Duration>,
     pub connected: bool,
+    pub estimate: Option<u64>,
+    pub acknowledged: Option<u64>,
+    pub demand: u64,
+    pub paused: u32,
 }
 
 /// Of a Source.
@@ -73,6 +77,7 @@ pub struct SinkRow {
     pub nacks_received: u64,
     pub retransmitted: u64,
     pub plis_received: u64,
+    pub paused: bool,
 }
 
 /// Of a thread.

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use meeting_bwe::{Importance, Rate};
 use meeting_forward::{Kind, Sink, SinkConfig, Source, SourceConfig, SourceId};
 use slab::Slab;
 
+use super::bandwidth::Choice;
 use super::command::Id;
 use super::event::Event;
 use super::plane::{Plane, SinkState, SourceState};
@@ -43,6 +45,7 @@ impl Plane {
             ),
             sinks: Vec::new(),
             speaking: false,
+            rate: Rate::default(),
         });
         link.demux.add(name, mid, rid, ssrcs);
         link.sources.push(at);
@@ -67,6 +70,13 @@ impl Plane {
             id,
             link: link_at,
             ssrc: config.ssrc,
+            choice: Choice {
+                kind: config.kind,
+                layers: Vec::new(),
+                importance: Importance::default(),
+                given: None,
+                paused: false,
+            },
             machine: Sink::new(config),
             attached: Vec::new(),
             lost: 0,
@@ -77,24 +87,53 @@ impl Plane {
         self.sink_ids.insert(id, at);
     }
 
-    pub(super) fn feed(&mut self, now: Instant, sink_id: Id, source_id: Option<Id>) {
+    /// Sources that have gone meanwhile are left out.
+    pub(super) fn feed(
+        &mut self,
+        now: Instant,
+        sink_id: Id,
+        sources: &[Id],
+        importance: Importance,
+    ) {
         let Some(at) = self.sink_ids.get(&sink_id).copied() else {
             self.counters.unknown_id += 1;
             return;
         };
-        let source = match source_id.map(|id| self.source_ids.get(&id).copied()) {
-            // The Source has gone meanwhile: silence.
-            Some(None) => {
-                self.counters.unknown_id += 1;
-                None
-            }
-            Some(found) => found,
-            None => None,
-        };
+        let found = sources.iter().filter_map(|id| self.source_ids.get(id));
+        let layers: Vec<SourceId> = found.map(|at| self.sources[*at].name).collect();
+        self.counters.unknown_id += (sources.len() - layers.len()) as u64;
         let sink = &mut self.sinks[at];
-        sink.machine
-            .feed(source.map(|place| self.sources[place].name));
-        if let Some(place) = source
+        let had = sink
+            .choice
+            .given
+            .and_then(|step| sink.choice.layers.get(step).copied());
+        let limited =
+            sink.choice.kind == Kind::Video && self.links[sink.link].bandwidth.allocator.limited();
+        sink.choice.given = if layers.is_empty() || limited && sink.choice.paused {
+            None
+        } else if limited {
+            // As it was or the least, until the next look at what the path takes.
+            Some(
+                layers
+                    .iter()
+                    .position(|name| Some(*name) == had)
+                    .unwrap_or(0),
+            )
+        } else {
+            Some(layers.len() - 1)
+        };
+        let name = sink.choice.given.map(|step| layers[step]);
+        sink.choice.layers = layers;
+        sink.choice.importance = importance;
+        self.attach(now, at, name);
+    }
+
+    /// Attaches a Sink to a Source, or to nothing.
+    pub(super) fn attach(&mut self, now: Instant, at: usize, name: Option<SourceId>) {
+        let place = name.and_then(|name| place_of(&self.sources, name));
+        let sink = &mut self.sinks[at];
+        sink.machine.feed(name.filter(|_| place.is_some()));
+        if let Some(place) = place
             && !sink.attached.contains(&place)
         {
             sink.attached.push(place);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use meeting_forward::{Kind, SourceEvent};
 use meeting_rtp::rtcp::Builder;
 
+use super::bandwidth::SPEAKING;
 use super::event::Event;
 use super::plane::{Plane, Receipt};
 use super::statistics::{LinkRow, SinkRow, SourceRow, Statistics, ThreadRow};
@@ -54,6 +55,7 @@ impl Plane {
         }
         self.feed_back(now, at);
         let copies = self.repeat(now, at);
+        self.release(now, at);
         self.poll_sources(now, at);
         let link = &self.links[at];
         let sources = link
@@ -70,6 +72,7 @@ impl Plane {
         let next = sources
             .chain(receipt)
             .chain(copies)
+            .chain(link.bandwidth.deadline(now))
             .chain(link.machine.next_deadline())
             .min();
         if let Some(next) = next {
@@ -128,10 +131,12 @@ impl Plane {
         if let Some(streams) = self.streams() {
             streams.sweep(now);
         }
+        self.measure_sources(now);
         let places: Vec<usize> = self.links.iter().map(|(at, _)| at).collect();
         for at in places {
             self.current = Some(at);
             self.report(now, at);
+            self.share_out(now, at);
         }
     }
 
@@ -154,6 +159,9 @@ impl Plane {
             }
             let level = source.machine.audio_level(now);
             let speaks = level < SILENCE;
+            if level <= SPEAKING {
+                self.links[source.link].spoke = Some(now);
+            }
             if speaks || source.speaking {
                 levels.push((source.id, level));
             }
@@ -256,6 +264,10 @@ impl Plane {
                 .filter_map(|sink| self.sinks[*sink].machine.statistics().round_trip)
                 .min(),
             connected: link.outbound.is_some(),
+            estimate: link.bandwidth.estimate.bitrate(),
+            acknowledged: link.bandwidth.estimate.acknowledged(),
+            demand: link.bandwidth.demand,
+            paused: link.bandwidth.paused,
         }
     }
 
@@ -289,6 +301,7 @@ impl Plane {
             nacks_received: sink.nacks_received,
             retransmitted: counts.resent,
             plis_received: sink.plis_received,
+            paused: sink.choice.paused,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.logger import Logger
@@ -27,6 +27,7 @@ class Peer(Protocol):
     def link_connected(self, link: ILink, path: str) -> None: ...
     def link_closed(self, link: ILink, reason: str) -> None: ...
     def link_message(self, link: ILink, label: str, data: bytes) -> None: ...
+    def link_starved(self, link: ILink, sinks: Mapping[int, bool]) -> None: ...
 
 
 class Receiver(Protocol):
@@ -71,6 +72,17 @@ class Media:
     @property
     def links(self) -> int:
         return len(self._peers)
+
+    @property
+    def limited(self) -> int:
+        """Links whose path takes less than the peer wants."""
+        links = self._snapshot.links.values()
+        return sum(link.estimate is not None and link.estimate < link.demand for link in links)
+
+    @property
+    def starved(self) -> int:
+        """Pictures that are paused because a path has no room for them."""
+        return sum(link.paused for link in self._snapshot.links.values())
 
     def open(self, peer: Peer) -> Connection:
         """A new peer connection. Raises meeting.dataplane.errors.LimitReached."""
@@ -146,6 +158,11 @@ class Media:
         receiver = self._receivers.get(source.id)
         if receiver is not None:
             receiver.source_stopped(source)
+
+    def sinks_paused(self, link: ILink, sinks: Mapping[int, bool]) -> None:
+        peer = self._peers.get(link.id)
+        if peer is not None:
+            peer.link_starved(link, sinks)
 
     def audio_levels(self, levels: Sequence[tuple[ISource, int]]) -> None:
         for source, level in levels:

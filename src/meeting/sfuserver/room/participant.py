@@ -13,7 +13,7 @@ from livekit.protocol.models import (
     ParticipantPermission,
     TrackInfo,
 )
-from livekit.protocol.rtc import SignalResponse
+from livekit.protocol.rtc import SignalResponse, StreamState, StreamStateInfo, StreamStateUpdate
 
 from meeting.dataplane.interfaces import ILink
 from meeting.sfuserver.negotiation.description import Remote
@@ -226,6 +226,22 @@ class Participant:
     def link_closed(self, link: ILink, reason: str) -> None:
         self.lost_link = True
         self._events.link_lost(self, reason)
+
+    def link_starved(self, link: ILink, sinks: Mapping[int, bool]) -> None:
+        """Its path has no room for some pictures, or has again: the client shows it (stream_state_update)."""
+        states = []
+        for subscription in self.subscriptions.values():
+            if subscription.sink is not None and subscription.sink.id in sinks:
+                subscription.starved = sinks[subscription.sink.id]
+                states.append(
+                    StreamStateInfo(
+                        participant_sid=subscription.publisher_sid,
+                        track_sid=subscription.track.sid,
+                        state=StreamState.PAUSED if subscription.starved else StreamState.ACTIVE,
+                    )
+                )
+        if states:
+            self.send(SignalResponse(stream_state_update=StreamStateUpdate(stream_states=states)))
 
     def link_message(self, link: ILink, label: str, data: bytes) -> None:
         self._events.data_received(self, label, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from livekit.protocol.models import TrackSource
 from livekit.protocol.rtc import UpdateTrackSettings
 
 from meeting.dataplane.interfaces import ISink, ISource
@@ -25,8 +26,11 @@ class Subscription:
         self.publisher_sid = publisher_sid
         self.subscriber_sid = subscriber_sid
         self.sink: ISink | None = None
+        self.starved = False
+        """Its subscriber's path has no room for it."""
         self._rank = HIGHEST
-        self._fed: ISource | None = None
+        self._size = 0
+        self._fed: tuple[tuple[ISource, ...], int] = ((), 0)
         track.subscriptions[subscriber_sid] = self
         track.demanded(NOTHING, HIGHEST)
 
@@ -68,22 +72,25 @@ class Subscription:
         rank = wanted_rank(settings, self.track.info.layers)
         self.track.demanded(self._rank, rank)
         self._rank = rank
+        self._size = settings.width * settings.height
         self.refresh()
 
     def refresh(self) -> None:
         if self.sink is None:
             return
-        wanted = self.track.encoding(self._rank)
-        if wanted is not self._fed:
-            self._fed = wanted
-            self.sink.feed(wanted)
+        encodings = self.track.encodings(self._rank)
+        if (encodings, self._size) != self._fed:
+            self._fed = (encodings, self._size)
+            screen = self.track.info.source == TrackSource.SCREEN_SHARE
+            self.sink.feed(*encodings, screen=screen, size=self._size)
 
     def unbind(self) -> None:
         """Its section is gone; another may carry it later."""
         if self.sink is not None:
             self.sink.close()
             self.sink = None
-            self._fed = None
+            self.starved = False
+            self._fed = ((), 0)
 
     def close(self) -> None:
         if self.track.subscriptions.pop(self.subscriber_sid, None) is not None:

@@ -82,18 +82,17 @@ class Track:
         codecs = self.request.simulcast_codecs
         return codecs[0].codec if codecs else None
 
-    def encoding(self, rank: int) -> ISource | None:
-        """The encoding to forward to one who needs `rank`: of those that flow the highest up to it, or the next above.
+    def encodings(self, rank: int) -> tuple[ISource, ...]:
+        """What may be forwarded to one who needs `rank`, the smallest first: what flows up to it, or the next above.
 
         A lone one is forwarded at once, before its first packet.
         """
         if rank == NOTHING:
-            return None
+            return ()
         flowing = [layer for layer in self._layers.values() if layer.flows or len(self._layers) == 1]
-        enough = [layer for layer in flowing if layer.rank <= rank]
-        if enough:
-            return max(enough, key=lambda layer: layer.rank).source
-        return min(flowing, key=lambda layer: layer.rank).source if flowing else None
+        flowing.sort(key=lambda layer: layer.rank)
+        enough = [layer for layer in flowing if layer.rank <= rank] or flowing[:1]
+        return tuple(layer.source for layer in enough)
 
     def demanded(self, before: int, after: int) -> None:
         """A subscriber that needed the rank `before` needs `after` now."""

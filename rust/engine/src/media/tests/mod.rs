@@ -5,11 +5,14 @@ mod streams;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
+use meeting_bwe::{ArrivalRecorder, Importance};
 use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{Credentials, Identity, Limits, Remote};
 use meeting_load::media::{self, Camera};
 use meeting_load::{Identities, Participant, Wire};
-use meeting_rtp::{Codec, Extension, ExtensionMap};
+use meeting_rtp::extension::Values;
+use meeting_rtp::rtcp::Builder;
+use meeting_rtp::{Codec, Extension, ExtensionMap, Header};
 
 use super::{Command, Configuration, Congestion, Event, Id, Port, StreamLimits};
 
@@ -34,6 +37,11 @@ fn configuration() -> Configuration {
     }
 }
 
+/// The header extensions of who subscribes.
+fn received() -> ExtensionMap {
+    ExtensionMap::new([(Extension::Mid, 4), (Extension::TransportCc, 3)])
+}
+
 /// A Port, its events, and the participants that came to it.
 struct Stage {
     port: Port,
@@ -42,6 +50,8 @@ struct Stage {
     epoch: Instant,
     camera: Option<Camera>,
     heard: Vec<usize>,
+    /// What the second participant tells of arrivals, if it does.
+    arrivals: Option<ArrivalRecorder>,
 }
 
 impl Stage {
@@ -64,6 +74,7 @@ impl Stage {
             epoch: Instant::now(),
             camera: None,
             heard: Vec::new(),
+            arrivals: None,
         }
     }
 
@@ -113,13 +124,56 @@ impl Stage {
     /// Only some of the participants do anything.
     fn turn_for(&mut self, awake: &[usize]) {
         let now = Instant::now();
-        for at in awake {
-            let heard = &mut self.heard[*at];
-            self.participants[*at].turn(now, |_| *heard += 1);
+        let extensions = received();
+        for at in awake.iter().copied() {
+            let (heard, arrivals) = (&mut self.heard[at], self.arrivals.as_mut());
+            let mut arrivals = arrivals.filter(|_| at == 1);
+            self.participants[at].turn(now, |packet| {
+                *heard += 1;
+                let header = Header::parse(packet).unwrap();
+                let number = Values::parse(&header, packet, &extensions).transport_cc(packet);
+                if let (Some(number), Some(arrivals)) = (number, &mut arrivals) {
+                    arrivals.arrived(number, header.ssrc, now);
+                }
+            });
         }
+        self.tell_arrivals(now);
         self.port.take_events(&mut self.events);
         // One core may be all there is: let the media thread have it.
         std::thread::yield_now();
+    }
+
+    fn tell_arrivals(&mut self, now: Instant) {
+        let Some(arrivals) = &mut self.arrivals else {
+            return;
+        };
+        let mut buffer = [0; 1300];
+        let mut rtcp = Builder::new(&mut buffer[..1200]);
+        arrivals.write_feedback(now, 1, &mut rtcp);
+        let len = rtcp.len();
+        if len > 0 {
+            self.participants[1].send_rtcp(&mut buffer, len);
+        }
+    }
+
+    /// The second participant names a bitrate.
+    fn name(&mut self, bitrate: u64) {
+        let mut buffer = [0; 100];
+        let mut rtcp = Builder::new(&mut buffer[..80]);
+        rtcp.remb(1, bitrate, &[500]).unwrap();
+        let len = rtcp.len();
+        self.participants[1].send_rtcp(&mut buffer, len);
+    }
+
+    /// The pauses told since the last time.
+    fn pauses(&mut self) -> Vec<(Id, Vec<(Id, bool)>)> {
+        self.events
+            .extract_if(.., |event| matches!(event, Event::SinksPaused { .. }))
+            .map(|event| match event {
+                Event::SinksPaused { link, sinks } => (link, sinks),
+                _ => unreachable!(),
+            })
+            .collect()
     }
 
     fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
@@ -191,14 +245,15 @@ impl Stage {
                 mid: "0".to_owned(),
                 payload_types: vec![(media::VP8, 100)],
                 rtx_payload_types: Vec::new(),
-                extensions: ExtensionMap::new([(Extension::Mid, 4)]),
+                extensions: received(),
                 mixed_extensions: true,
                 lossy: meeting_forward::LOSSY,
             }),
         });
         self.command(Command::Feed {
             sink,
-            source: Some(source),
+            sources: vec![source],
+            importance: Importance::default(),
         });
     }
 
@@ -230,7 +285,8 @@ fn what_one_sends_the_others_get_and_one_who_pauses_gets_nothing() {
     assert_eq!(stage.heard[0], 0);
     stage.command(Command::Feed {
         sink: 30,
-        source: None,
+        sources: vec![],
+        importance: Importance::default(),
     });
     stage.film(Duration::from_millis(200));
     let (going, paused) = (stage.heard[1], stage.heard[2]);
@@ -238,6 +294,64 @@ fn what_one_sends_the_others_get_and_one_who_pauses_gets_nothing() {
     assert!(stage.heard[1] > going);
     assert_eq!(stage.heard[2], paused);
     assert_eq!(stage.troubles(), [""; 0]);
+}
+
+#[test]
+fn a_picture_the_path_has_no_room_for_is_paused_until_it_has() {
+    let mut stage = Stage::new();
+    stage.join(1);
+    stage.join(2);
+    stage.connected();
+    stage.publish(1, 10);
+    stage.subscribe(2, 20, 10, 500);
+    stage.film(Duration::from_millis(1200));
+    assert!(stage.heard[1] > 20);
+    let mut told = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    while told.is_empty() && Instant::now() < end {
+        stage.name(100_000);
+        stage.film(Duration::from_millis(100));
+        told = stage.pauses();
+    }
+    assert_eq!(told, [(2, vec![(20, true)])]);
+    // What was held leaves within half a second or never.
+    stage.film(Duration::from_millis(700));
+    let before = stage.heard[1];
+    stage.film(Duration::from_millis(300));
+    assert_eq!(stage.heard[1], before);
+    stage.name(20_000_000);
+    while told.len() < 2 && Instant::now() < end {
+        stage.film(Duration::from_millis(100));
+        told.extend(stage.pauses());
+    }
+    assert_eq!(told[1..], [(2, vec![(20, false)])]);
+    let before = stage.heard[1];
+    stage.film(Duration::from_millis(300));
+    assert!(stage.heard[1] > before + 10);
+    assert_eq!(stage.troubles(), [""; 0]);
+}
+
+#[test]
+fn what_arrives_at_a_subscriber_is_known_from_its_feedback() {
+    let mut stage = Stage::new();
+    stage.join(1);
+    stage.join(2);
+    stage.arrivals = Some(ArrivalRecorder::new(Instant::now()));
+    stage.connected();
+    stage.publish(1, 10);
+    stage.subscribe(2, 20, 10, 500);
+    let end = Instant::now() + PATIENCE;
+    let known = |event: &Event| match event {
+        Event::Statistics(statistics) => statistics
+            .links
+            .iter()
+            .any(|row| row.link == 2 && row.estimate.is_some() && row.acknowledged > Some(100_000)),
+        _ => false,
+    };
+    while !stage.events.iter().any(known) {
+        stage.film(Duration::from_millis(100));
+        assert!(Instant::now() < end, "{:?}", stage.events);
+    }
 }
 
 #[test]
@@ -320,7 +434,8 @@ fn unknown_ids_are_ignored() {
         Command::RequestKeyFrame { source: 99 },
         Command::Feed {
             sink: 99,
-            source: Some(99),
+            sources: vec![99],
+            importance: Importance::default(),
         },
     ] {
         stage.command(command);
