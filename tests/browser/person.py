@@ -67,7 +67,7 @@ class Person:
         dialog.get_by_label("Title").fill(title)
         dialog.get_by_label("Date").fill(begin.strftime("%Y-%m-%d"))
         dialog.get_by_label("Begins").fill(begin.strftime("%H:%M"))
-        dialog.get_by_label("Ends").fill((begin + timedelta(minutes=30)).strftime("%H:%M"))
+        dialog.get_by_label(re.compile(r"^Ends\b(?! by)")).fill((begin + timedelta(minutes=30)).strftime("%H:%M"))
         dialog.get_by_label("Invite", exact=True).fill(invite)
         dialog.get_by_label("Invite", exact=True).press("Enter")
         dialog.get_by_role("button", name="Schedule meeting").click()
