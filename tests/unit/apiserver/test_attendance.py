@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meeting.apiserver.meetings.attendance import Attendee, Stay, as_csv, length
+from meeting.apiserver.meetings.room.attendance import Attendee, Stay, as_csv, length
 from tests.support.hub import Browser, Hub, MakeHub
 from tests.unit.apiserver.reports import report_of
 

@@ -191,7 +191,7 @@ def test_passcodes_cannot_be_guessed(hub: Hub, place: Place) -> None:
 
 
 def test_too_many_do_not_wait(hub: Hub, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    from meeting.apiserver.meetings import lobby
+    from meeting.apiserver.meetings.room import lobby
 
     monkeypatch.setattr(lobby, "MOST_WAITING", 2)
     browsers = [hub.browser() for _ in range(3)]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meeting.apiserver.meetings import recurrence
-from meeting.apiserver.meetings.repeats import in_words
+from meeting.apiserver.meetings.invitations.repeats import in_words
 from meeting.daemon.errors import BadRequest
 
 BERLIN = "Europe/Berlin"

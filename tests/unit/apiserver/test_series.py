@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from meeting.apiserver.meetings.reminders import DEFAULT_MINUTES
+from meeting.apiserver.meetings.invitations.reminders import DEFAULT_MINUTES
 from tests.support.hub import Browser, Hub
 
 ADA, BOB, EVE = "ada@example.com", "bob@example.com", "eve@example.com"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meeting.apiserver.meetings.webhooks import check_signature, parse_event
+from meeting.apiserver.meetings.room.webhooks import check_signature, parse_event
 from meeting.daemon.errors import BadRequest, BadSignature
 
 

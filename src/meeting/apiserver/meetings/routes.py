@@ -9,11 +9,11 @@ from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.meetings import rules
 from meeting.apiserver.meetings.answers import MeetingAnswer, MeetingFace, MeetingList, MeetingView, answer_of
-from meeting.apiserver.meetings.joining import AtTheDoor, Joining, WrongPasscode
-from meeting.apiserver.meetings.lobby import ASK_AGAIN, Banned, TurnedAway
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.recurrence import LONGEST_RULE
 from meeting.apiserver.meetings.roles import Right, Role
+from meeting.apiserver.meetings.room.joining import AtTheDoor, Joining, WrongPasscode
+from meeting.apiserver.meetings.room.lobby import ASK_AGAIN, Banned, TurnedAway
 from meeting.apiserver.meetings.rules import MeetingOver, Presenters, Writers
 from meeting.apiserver.meetings.scheduling import Scheduling, Scope
 from meeting.apiserver.meetings.use_cases import Meetings

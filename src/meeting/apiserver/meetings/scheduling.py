@@ -20,7 +20,7 @@ from meeting.apiserver.database import Database, insert_if_absent
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, recurrence, rules, writes
 from meeting.apiserver.meetings.house import House
-from meeting.apiserver.meetings.letters import Letters, times_differ
+from meeting.apiserver.meetings.invitations.letters import Letters, times_differ
 from meeting.apiserver.meetings.news import Event, News
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State

@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from meeting.apiserver.accounts.rules import known_zone, normal_email
 from meeting.apiserver.accounts.use_cases import Person
-from meeting.apiserver.meetings import groups, recurrence, rules, writes
+from meeting.apiserver.meetings import recurrence, rules, writes
+from meeting.apiserver.meetings.invitations import groups
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.series import Series
 from meeting.daemon.errors import BadRequest

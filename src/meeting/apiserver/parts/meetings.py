@@ -9,22 +9,25 @@ from livekit.protocol.models import ParticipantInfo
 from meeting.apiserver.accounts import account_routes
 from meeting.apiserver.allocation import routes as server_routes
 from meeting.apiserver.errands import Rounds
-from meeting.apiserver.meetings import calendar_routes, presence, room_routes, routes, webhooks
-from meeting.apiserver.meetings.alignment import Alignment
-from meeting.apiserver.meetings.attendance import Attendances
-from meeting.apiserver.meetings.calendars import Calendars
-from meeting.apiserver.meetings.feed import Feeds
-from meeting.apiserver.meetings.groups import Groups
+from meeting.apiserver.meetings import routes
 from meeting.apiserver.meetings.house import House
-from meeting.apiserver.meetings.joining import Joining
-from meeting.apiserver.meetings.letters import Letters
-from meeting.apiserver.meetings.moderation import Moderation
+from meeting.apiserver.meetings.invitations import routes as calendar_routes
+from meeting.apiserver.meetings.invitations.calendars import Calendars
+from meeting.apiserver.meetings.invitations.feed import Feeds
+from meeting.apiserver.meetings.invitations.groups import Groups
+from meeting.apiserver.meetings.invitations.letters import Letters
+from meeting.apiserver.meetings.invitations.reminders import Reminders
+from meeting.apiserver.meetings.invitations.replies import Replies, ReplyLinks
 from meeting.apiserver.meetings.news import News
-from meeting.apiserver.meetings.presence import Presence
 from meeting.apiserver.meetings.queries import Meeting
-from meeting.apiserver.meetings.reminders import Reminders
-from meeting.apiserver.meetings.replies import Replies, ReplyLinks
-from meeting.apiserver.meetings.rooms import Rooms
+from meeting.apiserver.meetings.room import presence, webhooks
+from meeting.apiserver.meetings.room import routes as room_routes
+from meeting.apiserver.meetings.room.alignment import Alignment
+from meeting.apiserver.meetings.room.attendance import Attendances
+from meeting.apiserver.meetings.room.joining import Joining
+from meeting.apiserver.meetings.room.moderation import Moderation
+from meeting.apiserver.meetings.room.presence import Presence
+from meeting.apiserver.meetings.room.rooms import Rooms
 from meeting.apiserver.meetings.scheduling import Scheduling
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.parts.allocation import AllocationPart

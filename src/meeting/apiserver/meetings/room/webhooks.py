@@ -17,7 +17,7 @@ from livekit.protocol.models import ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.apiserver.meetings.presence import Presence, Stay
+from meeting.apiserver.meetings.room.presence import Presence, Stay
 from meeting.daemon.errors import BadRequest, BadSignature
 from meeting.daemon.web import Api, Call, Reply, Who
 

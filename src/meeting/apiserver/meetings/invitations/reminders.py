@@ -16,7 +16,7 @@ from meeting.apiserver.accounts.use_cases import Person, people_by_email
 from meeting.apiserver.database import Database, Stale, upsert
 from meeting.apiserver.mail.use_cases import Mail
 from meeting.apiserver.meetings import queries
-from meeting.apiserver.meetings.letters import Letters
+from meeting.apiserver.meetings.invitations.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, Reply
 from meeting.apiserver.meetings.tables import calendar_choice, meeting, reminder

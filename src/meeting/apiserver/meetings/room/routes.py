@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from meeting.apiserver.accounts.callers import Callers
-from meeting.apiserver.meetings.attendance import MOST_STAYS, Attendances, as_csv
-from meeting.apiserver.meetings.joining import Joining
-from meeting.apiserver.meetings.lobby import MOST_WAITING
-from meeting.apiserver.meetings.moderation import Moderation, RoomChanges
 from meeting.apiserver.meetings.roles import Role
-from meeting.apiserver.meetings.rooms import NotInTheRoom
+from meeting.apiserver.meetings.room.attendance import MOST_STAYS, Attendances, as_csv
+from meeting.apiserver.meetings.room.joining import Joining
+from meeting.apiserver.meetings.room.lobby import MOST_WAITING
+from meeting.apiserver.meetings.room.moderation import Moderation, RoomChanges
+from meeting.apiserver.meetings.room.rooms import NotInTheRoom
 from meeting.apiserver.meetings.rules import Presenters
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link

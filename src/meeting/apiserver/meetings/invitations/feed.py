@@ -16,8 +16,8 @@ from twisted.internet.interfaces import IReactorTime
 from meeting.apiserver.accounts.use_cases import Person, people_by_id
 from meeting.apiserver.database import Database, upsert
 from meeting.apiserver.meetings import queries
-from meeting.apiserver.meetings.calendars import Calendars
-from meeting.apiserver.meetings.letters import Letters
+from meeting.apiserver.meetings.invitations.calendars import Calendars
+from meeting.apiserver.meetings.invitations.letters import Letters
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Kind, Reply
 from meeting.apiserver.meetings.tables import calendar_choice, meeting

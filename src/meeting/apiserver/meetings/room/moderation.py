@@ -16,14 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.database import Database, upsert
-from meeting.apiserver.meetings import lobby, places, roles, rules
-from meeting.apiserver.meetings.alignment import HAND, Alignment, at_once, hand_value
+from meeting.apiserver.meetings import places, roles, rules
 from meeting.apiserver.meetings.identities import subject_of
-from meeting.apiserver.meetings.lobby import Waiting
 from meeting.apiserver.meetings.places import Place
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
-from meeting.apiserver.meetings.rooms import NotInTheRoom, OpenRoom, Rooms
+from meeting.apiserver.meetings.room import lobby
+from meeting.apiserver.meetings.room.alignment import HAND, Alignment, at_once, hand_value
+from meeting.apiserver.meetings.room.lobby import Waiting
+from meeting.apiserver.meetings.room.rooms import NotInTheRoom, OpenRoom, Rooms
 from meeting.apiserver.meetings.rules import Presenters
 from meeting.apiserver.meetings.tables import appointment, ban, meeting, member, room
 from meeting.apiserver.meetings.use_cases import Meetings

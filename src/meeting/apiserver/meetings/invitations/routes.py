@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 from meeting.apiserver.accounts.callers import Callers
 from meeting.apiserver.meetings import rules
 from meeting.apiserver.meetings.answers import MeetingAnswer, ReplyAnswer, answer_of
-from meeting.apiserver.meetings.feed import Feeds
-from meeting.apiserver.meetings.groups import MOST_GROUPS, Group, Groups
-from meeting.apiserver.meetings.reminders import Reminders
-from meeting.apiserver.meetings.replies import Asked, BadReplyLink, Replies
+from meeting.apiserver.meetings.invitations.feed import Feeds
+from meeting.apiserver.meetings.invitations.groups import MOST_GROUPS, Group, Groups
+from meeting.apiserver.meetings.invitations.reminders import Reminders
+from meeting.apiserver.meetings.invitations.replies import Asked, BadReplyLink, Replies
 from meeting.apiserver.meetings.rules import MeetingOver
 from meeting.apiserver.meetings.use_cases import Meetings
 from meeting.apiserver.models import Answer, UtcMoment

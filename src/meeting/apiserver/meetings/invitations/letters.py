@@ -12,10 +12,10 @@ from meeting.apiserver.accounts.use_cases import Person, people_by_email
 from meeting.apiserver.mail.use_cases import Calendar, Letter, Mail
 from meeting.apiserver.mail.words import known_language
 from meeting.apiserver.meetings import queries
-from meeting.apiserver.meetings.calendars import Calendars, Words, addressed
+from meeting.apiserver.meetings.invitations.calendars import Calendars, Words, addressed
+from meeting.apiserver.meetings.invitations.repeats import in_words
+from meeting.apiserver.meetings.invitations.replies import ReplyLinks
 from meeting.apiserver.meetings.queries import EVERY, Meeting
-from meeting.apiserver.meetings.repeats import in_words
-from meeting.apiserver.meetings.replies import ReplyLinks
 from meeting.apiserver.meetings.rules import Reply
 from meeting.apiserver.meetings.series import Occurrence
 

@@ -27,7 +27,7 @@ from meeting.apiserver.meetings import places, queries, roles
 from meeting.apiserver.meetings.identities import subject_of
 from meeting.apiserver.meetings.places import RoomState
 from meeting.apiserver.meetings.queries import Meeting
-from meeting.apiserver.meetings.rooms import NotInTheRoom, OpenRoom, Rooms
+from meeting.apiserver.meetings.room.rooms import NotInTheRoom, OpenRoom, Rooms
 from meeting.apiserver.meetings.rules import State
 from meeting.apiserver.meetings.tables import meeting, member
 from meeting.apiserver.schema import utc_now

@@ -15,13 +15,14 @@ from meeting.apiserver.accounts.rules import Limit, clean_name
 from meeting.apiserver.accounts.use_cases import Accounts, Caller, Guest, count
 from meeting.apiserver.allocation.use_cases import Allocation, Given
 from meeting.apiserver.database import Database, upsert
-from meeting.apiserver.meetings import lobby, places, queries, roles, rules
-from meeting.apiserver.meetings.alignment import HAND, hand_value
+from meeting.apiserver.meetings import places, queries, roles, rules
 from meeting.apiserver.meetings.house import House
-from meeting.apiserver.meetings.lobby import Banned, Reason, Wait
 from meeting.apiserver.meetings.places import Place
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.roles import Right, Role
+from meeting.apiserver.meetings.room import lobby
+from meeting.apiserver.meetings.room.alignment import HAND, hand_value
+from meeting.apiserver.meetings.room.lobby import Banned, Reason, Wait
 from meeting.apiserver.meetings.rules import State
 from meeting.apiserver.meetings.tables import meeting, member
 from meeting.apiserver.meetings.use_cases import Meetings, missed

@@ -19,10 +19,10 @@ from icalendar import Event, vCalAddress, vRecur
 from icalendar.parser import Contentline
 
 from meeting.apiserver.mail.use_cases import Calendar
+from meeting.apiserver.meetings.invitations.timezones import timezone_of
 from meeting.apiserver.meetings.queries import Meeting
 from meeting.apiserver.meetings.rules import Reply, State
 from meeting.apiserver.meetings.series import Occurrence
-from meeting.apiserver.meetings.timezones import timezone_of
 
 _PRODUCT = "-//meeting//hub//EN"
 #: Zones without anything to tell a calendar.

@@ -1,0 +1,1 @@
+"""What the invited get of a meeting: letters, calendars, reminders, replies."""

@@ -1,0 +1,1 @@
+"""The meeting while it is on: coming in, who is there, and leading it."""
