@@ -79,12 +79,15 @@ class SfuServer(MultiService):
         addresses = settings["mediaAddress"] or _own_addresses()
         tcp_port = settings["mediaPort"] if settings["mediaTcpPort"] is None else settings["mediaTcpPort"]
         by_tcp = settings["mediaTcpPort"] != 0
+        # One number for all, as machines on demand have it: HTTP has that port of TCP already, and TLS hands media on.
+        http_ports = {each.port for each in (settings["plainHttp"], settings["domainaddress"]) if each is not None}
+        taken = settings["mediaTcpPort"] is None and tcp_port in http_ports
         tls = HostPort(settings["bind"], settings["domainaddress"].port) if certificate is not None and by_tcp else None
         media = Media(
             lambda listener: (make_port or _real_port)(
                 reactor,
                 bind=[(address.bound, settings["mediaPort"]) for address in addresses],
-                bind_tcp=[(address.bound, tcp_port) for address in addresses] if by_tcp else [],
+                bind_tcp=[(address.bound, tcp_port) for address in addresses] if by_tcp and not taken else [],
                 certificate=make_certificate(clock.seconds()),
                 listener=listener,
                 limits=PortLimits(links=settings["maxConnections"]),

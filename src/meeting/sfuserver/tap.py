@@ -23,8 +23,8 @@ class Options(DaemonOptions):
         Flag("mediaPort", "the UDP port of all media", str(MEDIA_PORT), shared.port),
         Flag(
             "mediaTcpPort",
-            "the TCP port of media, for networks that let no UDP out; without: as --mediaPort; 0: no media by TCP, "
-            "nor on the port of --domainaddress",
+            "the TCP port of media, for networks that let no UDP out; without: as --mediaPort, if HTTP does not have "
+            "that one; 0: no media by TCP, nor on the port of --domainaddress",
             convert=shared.port,
         ),
         Flag(
