@@ -6,10 +6,12 @@
 
 mod connection;
 mod ports;
+mod relaying;
 mod sockets;
 mod sources;
 mod streams;
 mod tls;
+mod token;
 mod worker;
 
 use std::io;

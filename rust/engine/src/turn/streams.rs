@@ -10,11 +10,13 @@ use meeting_relay::{Cause, Client, ClientAction, Now};
 use meeting_stun::{Frame, next_frame};
 use slab::Slab;
 
+use super::Event;
 use super::connection::Connection;
+use super::relaying::{Buffers, DATAGRAM};
 use super::sources::{Sources, StreamLimits};
 use super::tls::Tls;
-use super::worker::{Buffers, Token, Worker};
-use super::{Event, worker::DATAGRAM};
+use super::token::Token;
+use super::worker::Worker;
 
 /// Connections taken at a turn.
 const ACCEPTED: usize = 64;

@@ -1,0 +1,244 @@
+//! The packet path: datagrams in from clients and peers, and out together.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use meeting_relay::{Cause, Client, ClientAction, HEADROOM, Now, PeerAction, TAILROOM};
+
+use super::Event;
+use super::streams::READ;
+use super::token::Token;
+use super::worker::Worker;
+use crate::sys::{Receiver, Sender};
+
+/// Datagrams taken from a socket with one call.
+pub(super) const BATCH: usize = 64;
+/// The longest datagram that is relayed: a jumbo frame. WebRTC sends at most 1,500.
+pub(super) const DATAGRAM: usize = 9216;
+/// The longest request: far more than any client needs, far less than would cost something.
+const REQUEST: usize = 2048;
+
+/// What one thread needs to move packets, and cannot be moved between threads.
+pub(super) struct Buffers {
+    pub(super) ready: Vec<u64>,
+    received: Receiver,
+    pub(super) sender: Sender,
+    /// Datagrams of `received` on their way: from which socket, where to, which bytes.
+    outgoing: Vec<Outgoing>,
+    pub(super) answer: Vec<u8>,
+    /// What was read from a stream, and what that is without TLS.
+    pub(super) wire: Vec<u8>,
+    pub(super) plain: Vec<u8>,
+    /// Messages of `plain` on their way: from which slot, where to, which bytes.
+    pub(super) relayed: Vec<(usize, SocketAddr, Range<usize>)>,
+}
+
+struct Outgoing {
+    from: Exit,
+    to: SocketAddr,
+    buffer: usize,
+    bytes: Range<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Listener(u8),
+    Connection(usize),
+    Relay(usize),
+}
+
+impl Buffers {
+    pub(super) fn new() -> Self {
+        Self {
+            ready: Vec::with_capacity(BATCH),
+            received: Receiver::new(BATCH, HEADROOM, DATAGRAM, TAILROOM),
+            sender: Sender::new(BATCH),
+            outgoing: Vec::with_capacity(BATCH),
+            answer: vec![0; REQUEST + 128],
+            wire: vec![0; READ],
+            plain: Vec::with_capacity(READ),
+            relayed: Vec::with_capacity(BATCH),
+        }
+    }
+}
+
+impl Worker {
+    /// Fills the buffers from the sockets that are ready, and sends what came of it whenever they are full and at the end: so
+    /// packets of many sockets leave with one call.
+    pub(super) fn relay(&mut self, now: Now, buffers: &mut Buffers) {
+        let mut filled = 0;
+        buffers.outgoing.clear();
+        for at in 0..buffers.ready.len() {
+            if filled == buffers.received.capacity() {
+                self.flush(now, buffers);
+                filled = 0;
+            }
+            filled += match Token::from(buffers.ready[at]) {
+                Token::Orders => 0,
+                Token::Listener(index) => self.receive_clients(now, index, filled, buffers),
+                Token::Slot(slot) => self.receive_peers(now, slot, filled, buffers),
+                Token::Acceptor(index) => {
+                    self.accept(now, index);
+                    0
+                }
+                Token::Connection(index) => {
+                    self.receive_stream(now, index, buffers);
+                    0
+                }
+            };
+        }
+        self.flush(now, buffers);
+    }
+
+    /// Errors of a UDP socket are about packets sent before (ICMP) and pass; readiness is level-triggered, so nothing is lost.
+    fn receive_clients(
+        &mut self,
+        now: Now,
+        listener: usize,
+        first: usize,
+        buffers: &mut Buffers,
+    ) -> usize {
+        let Ok(count) = buffers.received.receive(&self.listeners[listener], first) else {
+            return 0;
+        };
+        for buffer in first..first + count {
+            let (Some(address), Some(length)) = (
+                buffers.received.source(buffer),
+                buffers.received.length(buffer),
+            ) else {
+                self.shard.counters.drop(Cause::Oversized);
+                continue;
+            };
+            let client = Client {
+                listener: listener as u8,
+                address,
+            };
+            let packet = &buffers.received.bytes(buffer)[HEADROOM..HEADROOM + length];
+            match self
+                .shard
+                .client_packet(now, &client, packet, &mut buffers.answer)
+            {
+                ClientAction::Nothing => {}
+                ClientAction::Relay { slot, peer, data } => buffers.outgoing.push(Outgoing {
+                    from: Exit::Relay(slot),
+                    to: peer,
+                    buffer,
+                    bytes: HEADROOM + data.start..HEADROOM + data.end,
+                }),
+                ClientAction::Answer(size) => {
+                    if self.listeners[listener]
+                        .send_to(&buffers.answer[..size], address)
+                        .is_err()
+                    {
+                        self.shard.counters.drop(Cause::NotSent);
+                    }
+                }
+                ClientAction::Request => self.hand_up(client, packet),
+            }
+        }
+        count
+    }
+
+    pub(super) fn hand_up(&mut self, client: Client, packet: &[u8]) {
+        if packet.len() > REQUEST {
+            self.shard.counters.drop(Cause::Oversized);
+        } else if self
+            .events
+            .push(Event::Request {
+                worker: self.index,
+                client,
+                packet: packet.to_vec(),
+            })
+            .is_err()
+        {
+            self.shard.counters.drop(Cause::QueueFull);
+        }
+    }
+
+    fn receive_peers(
+        &mut self,
+        now: Now,
+        slot: usize,
+        first: usize,
+        buffers: &mut Buffers,
+    ) -> usize {
+        // Closed by an order of this turn, after epoll had reported it.
+        let Some(relay) = self.relays.get(slot).and_then(Option::as_ref) else {
+            return 0;
+        };
+        let Ok(count) = buffers.received.receive(relay.socket(), first) else {
+            return 0;
+        };
+        for buffer in first..first + count {
+            let (Some(peer), Some(length)) = (
+                buffers.received.source(buffer),
+                buffers.received.length(buffer),
+            ) else {
+                self.shard.counters.drop(Cause::Oversized);
+                continue;
+            };
+            let bytes = buffers.received.buffer(buffer);
+            let PeerAction::Send { client, mut data } =
+                self.shard.peer_packet(now, slot, peer, bytes, length)
+            else {
+                continue;
+            };
+            let from = if !self.streams.is_stream(&client) {
+                Exit::Listener(client.listener)
+            } else if let Some(index) = self.streams.find(&client) {
+                data = pad(bytes, data);
+                Exit::Connection(index)
+            } else {
+                self.shard.counters.drop(Cause::NotSent);
+                continue;
+            };
+            buffers.outgoing.push(Outgoing {
+                from,
+                to: client.address,
+                buffer,
+                bytes: data,
+            });
+        }
+        count
+    }
+
+    /// Neighbours from one socket leave together.
+    fn flush(&mut self, now: Now, buffers: &mut Buffers) {
+        let Buffers {
+            received,
+            sender,
+            outgoing,
+            ..
+        } = buffers;
+        for run in outgoing.chunk_by(|one, next| one.from == next.from) {
+            let bytes = |packet: &Outgoing| -> &[u8] {
+                &received.bytes(packet.buffer)[packet.bytes.clone()]
+            };
+            let socket = match run[0].from {
+                Exit::Listener(index) => self.listeners.get(usize::from(index)),
+                Exit::Connection(index) => {
+                    self.send_data(now, index, run.iter().map(bytes));
+                    continue;
+                }
+                Exit::Relay(slot) => self
+                    .relays
+                    .get(slot)
+                    .and_then(Option::as_ref)
+                    .map(|relay| relay.socket()),
+            };
+            let datagrams = run.iter().map(|packet| (packet.to, bytes(packet)));
+            let refused = socket.map_or(run.len(), |socket| sender.send(socket, datagrams));
+            for _ in 0..refused {
+                self.shard.counters.drop(Cause::NotSent);
+            }
+        }
+        outgoing.clear();
+    }
+}
+
+/// On a stream the next message begins at a multiple of four bytes (RFC 8656 §12.5).
+fn pad(buffer: &mut [u8], data: Range<usize>) -> Range<usize> {
+    let end = data.start + data.len().next_multiple_of(4);
+    buffer[data.end..end].fill(0);
+    data.start..end
+}
