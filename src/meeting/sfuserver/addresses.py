@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from meeting.daemon.options import HostPort
 from meeting.sfuserver.negotiation.offer_answer import Candidate
 
-__all__ = ["MediaAddress", "candidates", "choose_addresses", "interface_addresses", "media_address"]
+__all__ = ["MediaAddress", "candidates", "choose_addresses", "interface_addresses", "media_address", "tcp_media_port"]
 
 
 class MediaAddress(NamedTuple):
@@ -46,6 +46,16 @@ def choose_addresses(present: Iterable[str]) -> list[MediaAddress]:
     outside = [one for one in usable if not one.is_loopback]
     chosen: Sequence[IPv4Address | IPv6Address] = outside or usable
     return [MediaAddress(str(one), str(one)) for one in sorted(chosen, key=lambda one: one.version)]
+
+
+def tcp_media_port(udp: int, own: int | None, http: Container[int]) -> int | None:
+    """The TCP port to open for media; None: none, as `own` is 0, or is not given and HTTP has the number of `udp`.
+
+    Machines on demand have one number for all: there media comes by the TLS port, which hands it on.
+    """
+    if own is None:
+        return None if udp in http else udp
+    return own or None
 
 
 def candidates(

@@ -11,7 +11,8 @@ from twisted.internet.interfaces import IListeningPort
 
 from meeting.daemon.secret import AccessClaims, Secret, mint_access_token
 from meeting.daemon.web import site
-from meeting.sfuserver.service import MakePort, SfuServer
+from meeting.sfuserver.media_port import MakePort
+from meeting.sfuserver.service import SfuServer
 from meeting.sfuserver.tap import Options
 
 SECRET = "a secret for nothing but tests"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from meeting.daemon.options import HostPort
-from meeting.sfuserver.addresses import MediaAddress, candidates, choose_addresses, media_address
+from meeting.sfuserver.addresses import MediaAddress, candidates, choose_addresses, media_address, tcp_media_port
 
 
 def chosen(*present: str) -> list[str]:
@@ -51,3 +51,19 @@ def test_the_tls_port_is_told_only_where_it_listens(bound: str, told: list[str])
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ADDRESS"):
         media_address(text)
+
+
+@pytest.mark.parametrize(
+    ("own", "http", "opened"),
+    [
+        (None, {443}, 7882),
+        (None, {443, 7882}, None),
+        (7883, {443}, 7883),
+        (7882, {7882}, 7882),  # asked for: the start says that the port is taken
+        (0, {443}, None),
+    ],
+)
+def test_media_by_tcp_has_the_number_of_udp_unless_http_has_it(
+    own: int | None, http: set[int], opened: int | None
+) -> None:
+    assert tcp_media_port(7882, own, http) == opened

@@ -12,8 +12,9 @@ from twisted.python.usage import UsageError
 
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.secret import LONGEST_TURN_CREDENTIAL, Secret, turn_password
+from meeting.sfuserver.media_port import MediaPort
 from meeting.sfuserver.room.participant import Identity
-from meeting.sfuserver.service import MediaPort, ice_servers
+from meeting.sfuserver.signalling.greeting import ice_servers
 from meeting.sfuserver.state import Load, dump
 from meeting.sfuserver.tap import Options
 from tests.unit.sfuserver.clients import World

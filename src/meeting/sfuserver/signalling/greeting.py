@@ -7,10 +7,11 @@ from collections.abc import Callable
 from livekit.protocol.models import Codec, ServerInfo
 from livekit.protocol.rtc import ICEServer, JoinResponse, ReconnectResponse, SignalResponse
 
+from meeting.daemon.secret import LONGEST_TURN_CREDENTIAL, Secret, turn_credential
 from meeting.sfuserver.room.participant import Identity, Participant
 from meeting.sfuserver.room.room import Room
 
-__all__ = ["PROTOCOL_LEVEL", "Greeting"]
+__all__ = ["PROTOCOL_LEVEL", "Greeting", "ice_servers"]
 
 PROTOCOL_LEVEL = "1.13.11"
 """The release of livekit-server whose behaviour clients may expect here.
@@ -64,3 +65,18 @@ class Greeting:
                 last_message_seq=participant.last_sequence,
             )
         )
+
+
+def ice_servers(secret: Secret, media: Callable[[], list[str]]) -> Callable[[Identity, str, float], list[ICEServer]]:
+    """(who, room, now) → the turnservers of the token, with credentials that end by themselves.
+
+    They name our `media` addresses, to which these relays may lead though they are private ones.
+    """
+
+    def servers(who: Identity, room: str, now: float) -> list[ICEServer]:
+        if not who.turn:
+            return []
+        credential = turn_credential(secret, room, who.identity, int(now) + LONGEST_TURN_CREDENTIAL, media())
+        return [ICEServer(urls=who.turn, username=credential.username, credential=credential.password)]
+
+    return servers
