@@ -6,7 +6,7 @@ https://www.w3.org/TR/webrtc-stats/); the web client exposes nothing for tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -75,13 +75,18 @@ PICTURE = """
 
 
 @contextmanager
-def profile(playwright: Playwright, directory: Path) -> Iterator[BrowserContext]:
-    """A Chromium of its own, as a second person's would be: own process, own cookies, own devices."""
+def profile(
+    playwright: Playwright, directory: Path, program: str | Path = CHROMIUM, flags: Sequence[str] = ()
+) -> Iterator[BrowserContext]:
+    """A Chromium of its own, as a second person's would be: own process, own cookies, own devices.
+
+    `program`: Chromium, or what starts it elsewhere; `flags`: further ones.
+    """
     context = playwright.chromium.launch_persistent_context(
         str(directory),
-        executable_path=CHROMIUM,
+        executable_path=str(program),
         headless=True,
-        args=list(FLAGS),
+        args=[*FLAGS, *flags],
         ignore_https_errors=True,
         permissions=["clipboard-read", "clipboard-write"],
         viewport={"width": 1280, "height": 800},

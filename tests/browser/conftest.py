@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
+from tests.browser.apart import Apart
 from tests.browser.browsers import profile
 from tests.browser.deployment import Deployment, deployment
 from tests.browser.person import Person
@@ -26,6 +27,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report = yield
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Apart):
+                value = tuple(value.everybody)
             for person in value if isinstance(value, tuple) else ():
                 if isinstance(person, Person):
                     path = Path(str(item.path.parent)) / "failures" / f"{item.name}-{person.email.split('@')[0]}.png"
@@ -97,6 +100,12 @@ def ana_and_ben_deployed(
 ) -> Iterator[tuple[Person, Person]]:
     with two_people(playwright, tmp_path, deployed.url, deployed.mailbox.texts_to) as people:
         yield people
+
+
+@pytest.fixture
+def apart(deployed: Deployment, playwright: Playwright, tmp_path: Path) -> Iterator[Apart]:
+    with ExitStack() as stack:
+        yield Apart(deployed, playwright, tmp_path, stack)
 
 
 @contextmanager

@@ -153,9 +153,13 @@ class Person:
 
     def ways(self) -> set[str]:
         """The candidate types (host, srflx, prflx, relay) of our side that media takes now."""
+        return {candidate["candidateType"] for candidate in self.candidates()}
+
+    def candidates(self) -> list[dict[str, Any]]:
+        """Of our side, those that media takes now (https://www.w3.org/TR/webrtc-stats/#icecandidate-dict*)."""
         rows: dict[str, dict[str, Any]] = {row["id"]: row for row in peer_statistics(self.page)}
         chosen = [rows[row["selectedCandidatePairId"]] for row in rows.values() if row.get("selectedCandidatePairId")]
-        return {rows[pair["localCandidateId"]]["candidateType"] for pair in chosen}
+        return [rows[pair["localCandidateId"]] for pair in chosen]
 
     def srtp_profiles(self) -> set[str]:
         """The SRTP ciphers in use, as the browser names them."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ssl
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
 def write_pair(authority: trustme.CA, directory: Path, name: str) -> trustme.LeafCert:
@@ -26,3 +30,10 @@ def write_certificates(directory: Path, name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     write_pair(authority, directory, name).configure_cert(context)
     return context
+
+
+def public_key_hash(certificate: Path) -> str:
+    """SHA-256 of a PEM certificate's public key, in base64, as browsers write it (RFC 7469 §2.4)."""
+    key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(spki).digest()).decode()
