@@ -33,6 +33,7 @@ NOW = 1_800_000_000.0
 CLIENT = RelayClient(0, 0, "198.18.0.1", 50000)
 NONCE = b"nonce12chars"
 UDP = (AttributeType.REQUESTED_TRANSPORT, b"\x11\0\0\0")
+TCP = (AttributeType.REQUESTED_TRANSPORT, b"\x06\0\0\0")
 
 
 @implementer(IRelayAllocation)
@@ -57,6 +58,11 @@ class FakeSocket:
         self._diary.append(("move", self.id, client))
         return True
 
+    def dial(self, host: str, port: int) -> int:
+        number = 1000 + len(self._diary)
+        self._diary.append(("dial", self.id, host, port, number))
+        return number
+
     def close(self) -> None:
         self._diary.append(("close", self.id))
 
@@ -71,6 +77,8 @@ class FakeRelay:
         self.listener: IRelayListener | None = None
         self.addresses = [("198.18.0.9", 3478)]
         self.certificate: tuple[bytes, bytes] | None = None
+        self.gone: set[int] = set()
+        """Connections that have ended before anybody came for them."""
         self._free = ports
         self._ids = count(1)
 
@@ -85,13 +93,25 @@ class FakeRelay:
         ipv6: bool = False,
         wanted: RelayPort = "any",
         kept: int | None = None,
+        tcp: bool = False,
     ) -> IRelayAllocation:
         if not self._free:
             raise LimitReached("no relay socket: no relay port is free")
         self._free -= 1
         id = next(self._ids)
-        self.diary.append(("allocate", id, client, seconds, ipv6, wanted if kept is None else kept))
+        port = "tcp" if tcp else wanted if kept is None else kept
+        self.diary.append(("allocate", id, client, seconds, ipv6, port))
         return FakeSocket(self.diary, id, 50_000 + 2 * id if kept is None else kept)
+
+    def is_stream(self, client: RelayClient) -> bool:
+        return client.listener > 0
+
+    def join(self, connection: int, client: RelayClient) -> bool:
+        self.diary.append(("join", connection, client))
+        return connection not in self.gone
+
+    def hang_up(self, connection: int, client: RelayClient) -> None:
+        self.diary.append(("hang up", connection, client))
 
     def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
         self.diary.append(("forget", port, ipv6))
@@ -166,6 +186,7 @@ class Server:
         ipv6: bool = True,
         channels: range = CHANNELS,
         mobility: bool = True,
+        tcp: bool = False,
         secrets: Sequence[Secret] = (SECRET,),
     ) -> None:
         self.now = NOW
@@ -174,7 +195,7 @@ class Server:
         external = {1: ip_address("8.8.4.4")} | ({2: ip_address("2001:4860::9")} if ipv6 else {})
         authentication = Authentication([each.key("turn-credential") for each in secrets], "meeting")
         self.machine = Allocations(
-            authentication, self.peers, self.relay, external, quotas or Quotas(), channels, mobility
+            authentication, self.peers, self.relay, external, quotas or Quotas(), channels, mobility, tcp
         )
 
     def ask(

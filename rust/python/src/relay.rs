@@ -6,7 +6,8 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use meeting_engine::turn::{
-    self, Cause, Client, Command, Event, NoSocket, Port, Ports, Settings, StreamLimits, Total,
+    self, Cause, Client, Command, Event, NoSocket, PeerLimits, Port, Ports, Settings, StreamLimits,
+    Total,
 };
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -15,11 +16,15 @@ use pyo3::types::PyBytes;
 /// (worker, listener, host, port): a client as the engine knows it.
 pub(crate) type PyClient = (usize, u8, String, u16);
 
-/// A request as (client, packet), the end of a client's connection as (client, None), or a trouble as (text,).
+/// What is heard, with its name in front.
 #[derive(IntoPyObject)]
 enum Heard<'py> {
-    Request((PyClient, Option<Bound<'py, PyBytes>>)),
-    Trouble((String,)),
+    Request((&'static str, PyClient, Bound<'py, PyBytes>)),
+    Gone((&'static str, PyClient)),
+    Attempt((&'static str, PyClient, u64, String, u16)),
+    Made((&'static str, u64, bool)),
+    Ended((&'static str, u64)),
+    Trouble((&'static str, String)),
 }
 
 /// Bounds of stream connections; times in milliseconds.
@@ -33,6 +38,9 @@ struct PyStreamLimits {
     idle: u64,
     queue: usize,
     stuck: u64,
+    peers: usize,
+    peers_of_one: usize,
+    connect: u64,
 }
 
 /// A running relay: sockets and threads from construction to `close()`.
@@ -85,6 +93,11 @@ impl Relay {
                 queue: limits.queue,
                 stuck: limits.stuck,
             },
+            peer_limits: PeerLimits {
+                connections: limits.peers,
+                per_allocation: limits.peers_of_one,
+                connect: limits.connect,
+            },
             relay: relay.iter().map(|host| ip(host)).collect::<PyResult<_>>()?,
             ports,
             workers,
@@ -132,9 +145,27 @@ impl Relay {
                 worker,
                 client,
                 packet,
-            } => Heard::Request((to_python(worker, client), Some(PyBytes::new(py, &packet)))),
-            Event::Gone { worker, client } => Heard::Request((to_python(worker, client), None)),
-            Event::Trouble(text) => Heard::Trouble((text,)),
+            } => Heard::Request((
+                "request",
+                to_python(worker, client),
+                PyBytes::new(py, &packet),
+            )),
+            Event::Gone { worker, client } => Heard::Gone(("gone", to_python(worker, client))),
+            Event::Attempt {
+                worker,
+                client,
+                connection,
+                peer,
+            } => Heard::Attempt((
+                "attempt",
+                to_python(worker, client),
+                connection,
+                peer.ip().to_string(),
+                peer.port(),
+            )),
+            Event::Made { connection, made } => Heard::Made(("made", connection, made)),
+            Event::Ended { connection } => Heard::Ended(("ended", connection)),
+            Event::Trouble(text) => Heard::Trouble(("trouble", text)),
         };
         events.into_iter().map(heard).collect()
     }
@@ -182,11 +213,50 @@ impl Relay {
             .ok_or_else(|| PyRuntimeError::new_err("the relay is closed"))?;
         engine
             .allocate(worker, id, client, ipv6, wanted, milliseconds)
-            .map_err(|refusal| match refusal {
-                NoSocket::Family => PyValueError::new_err("no relay address of this family"),
-                NoSocket::Ports => PyOSError::new_err("no relay port is free"),
-                NoSocket::System(error) => error.into(),
-            })
+            .map_err(no_socket)
+    }
+
+    /// The port of a new relay socket for TCP (RFC 6062). Raises as `allocate` does.
+    fn allocate_tcp(
+        &self,
+        client: PyClient,
+        id: u64,
+        ipv6: bool,
+        milliseconds: u64,
+    ) -> PyResult<u16> {
+        let (worker, client) = from_python(&client)?;
+        let engine = self.read();
+        let engine = engine
+            .as_ref()
+            .ok_or_else(|| PyRuntimeError::new_err("the relay is closed"))?;
+        engine
+            .allocate_tcp(worker, id, client, ipv6, milliseconds)
+            .map_err(no_socket)
+    }
+
+    /// The number of a connection that is being made from an allocation's relay address; "made" tells how it went.
+    fn dial(&self, worker: usize, id: u64, host: &str, port: u16) -> PyResult<u64> {
+        let peer = socket_address(host, port)?;
+        self.read()
+            .as_ref()
+            .map(|engine| engine.dial(worker, id, peer))
+            .ok_or_else(|| PyRuntimeError::new_err("the relay is closed"))
+    }
+
+    /// Joins a connection that waits with a client's, from its next answer on. False when it has gone.
+    fn join(&self, connection: u64, client: PyClient) -> PyResult<bool> {
+        let (worker, client) = from_python(&client)?;
+        Ok(self
+            .read()
+            .as_ref()
+            .is_some_and(|engine| engine.join(worker, client, connection)))
+    }
+
+    /// Ends a connection.
+    fn hang_up(&self, worker: usize, connection: u64) {
+        if let Some(engine) = self.read().as_ref() {
+            engine.hang_up(worker, connection);
+        }
     }
 
     fn forget_kept(&self, ipv6: bool, port: u16) {
@@ -316,6 +386,14 @@ impl Relay {
         if let Some(engine) = self.read().as_ref() {
             engine.command(worker, command);
         }
+    }
+}
+
+fn no_socket(refusal: NoSocket) -> PyErr {
+    match refusal {
+        NoSocket::Family => PyValueError::new_err("no relay address of this family"),
+        NoSocket::Ports => PyOSError::new_err("no relay port is free"),
+        NoSocket::System(error) => error.into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! So many bytes a second.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Now;
 
@@ -40,6 +40,9 @@ impl Bucket {
 
     /// Takes so many bytes or what there is of them.
     fn take_some(&mut self, now: Now, bytes: u64) -> u64 {
+        if self.rate == 0 {
+            return bytes;
+        }
         self.earn(now);
         let taken = bytes.min(self.tokens / 1000);
         self.tokens -= taken * 1000;
@@ -66,6 +69,22 @@ impl Total {
     pub fn new(rate: u64) -> Self {
         Self(Mutex::new(Bucket::new(0, rate)))
     }
+
+    /// Takes so many bytes or what there is of them, for streams: they wait for the rest. A rate of zero is no limit.
+    pub fn take_some(&self, now: Now, bytes: usize) -> usize {
+        self.lock().take_some(now, bytes as u64) as usize
+    }
+
+    /// Gives back what was taken and not used.
+    pub fn give_back(&self, bytes: usize) {
+        let mut bucket = self.lock();
+        let most = bucket.rate.saturating_mul(1000);
+        bucket.tokens = bucket.tokens.saturating_add(bytes as u64 * 1000).min(most);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bucket> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// One thread's part of the total. It takes from it by the piece, so that threads do not meet at every packet.
@@ -90,8 +109,7 @@ impl Share {
     pub(crate) fn take(&mut self, total: &Total, now: Now, bytes: usize) -> bool {
         let bytes = bytes as u64;
         if self.credit < bytes && self.empty_at != Some(now) {
-            let mut bucket = total.0.lock().unwrap_or_else(PoisonError::into_inner);
-            self.credit += bucket.take_some(now, PIECE.max(bytes));
+            self.credit += total.lock().take_some(now, PIECE.max(bytes));
             self.empty_at = (self.credit < bytes).then_some(now);
         }
         let allowed = self.credit >= bytes;
@@ -123,6 +141,19 @@ mod tests {
         );
         let mut unlimited = Bucket::new(0, 0);
         assert_eq!(passed(10, |now, bytes| unlimited.take(now, bytes)), 10_000);
+    }
+
+    #[test]
+    fn a_stream_takes_what_there_is_and_gives_back_what_it_does_not_use() {
+        let total = Total::new(1000);
+        assert_eq!(total.take_some(0, 5000), 1000);
+        assert_eq!(total.take_some(0, 1), 0);
+        total.give_back(300);
+        assert_eq!(total.take_some(0, 5000), 300);
+        assert_eq!(total.take_some(100, 5000), 100);
+        total.give_back(5000);
+        assert_eq!(total.take_some(100, 5000), 1000, "a second's share at most");
+        assert_eq!(Total::new(0).take_some(0, 5000), 5000, "no limit");
     }
 
     #[test]

@@ -27,11 +27,13 @@ const BINDING: [u16; 7] = [
     kinds::USE_CANDIDATE,
 ];
 
-const TURN: [Method; 4] = [
+const TURN: [Method; 6] = [
     Method::ALLOCATE,
     Method::REFRESH,
     Method::CREATE_PERMISSION,
     Method::CHANNEL_BIND,
+    Method::CONNECT,
+    Method::CONNECTION_BIND,
 ];
 
 /// What becomes of a request.

@@ -368,6 +368,17 @@ impl Shard {
         self.table.sweep(now, closed);
     }
 
+    /// Whose allocation has this slot, if this peer may reach it.
+    pub fn admits(&mut self, now: Now, slot: usize, peer: SocketAddr) -> Option<Client> {
+        let allocation = self.table.at(now, slot)?;
+        allocation.permits(now, peer).then_some(allocation.client)
+    }
+
+    /// The slot of an allocation.
+    pub fn slot_of(&mut self, id: u64) -> Option<usize> {
+        self.table.by_id(id).map(|(slot, _)| slot)
+    }
+
     /// Whether a client has an allocation.
     pub fn serves(&self, now: Now, client: &Client) -> bool {
         self.table.of_client(now, client).next().is_some()

@@ -216,6 +216,9 @@ class IRelayAllocation(Interface):
     def bind(channel: int, host: str, port: int, seconds: float) -> None:
         """The peer gets a channel number; what was bound to either before is not any more. Gives no permission."""
 
+    def dial(host: str, port: int) -> int:
+        """Make a TCP connection from this relay address; its number. `IRelayListener.made` tells how it went."""
+
     def move(client: RelayClient) -> bool:
         """Its client is here now, with the permissions and channels it had. False: it has gone meanwhile."""
 
@@ -238,11 +241,26 @@ class IRelay(Interface):
         ipv6: bool = False,
         wanted: RelayPort = "any",
         kept: int | None = None,
+        tcp: bool = False,
     ) -> IRelayAllocation:
         """Open a relay socket, or take the one that was kept on that port: the client's only one of this family.
 
+        With `tcp`, one for TCP connections with peers (RFC 6062), on any port.
+
         Raises LimitReached when there is no such port or the system refuses one.
         """
+
+    def is_stream(client: RelayClient) -> bool:
+        """Whether a client came by TCP or TLS."""
+
+    def join(connection: int, client: RelayClient) -> bool:
+        """A client's stream is that of a connection that waits (RFC 6062 §5.4): plain bytes from its next answer on.
+
+        False: the connection has gone.
+        """
+
+    def hang_up(connection: int, client: RelayClient) -> None:
+        """End a connection; `client` is the one that has been joined with it, else the allocation's."""
 
     def forget_kept(port: int, *, ipv6: bool = False) -> None:
         """Close the socket that was kept behind a "pair"."""
@@ -271,6 +289,15 @@ class IRelayListener(Interface):
 
     def gone(client: RelayClient) -> None:
         """The TCP or TLS connection of a client that has made a request has ended."""
+
+    def attempt(client: RelayClient, connection: int, host: str, port: int) -> None:
+        """A permitted peer has connected to a TCP allocation of this client; the connection waits to be joined."""
+
+    def made(connection: int, made: bool) -> None:
+        """What `dial` began: it waits to be joined, or could not be made."""
+
+    def ended(connection: int) -> None:
+        """A joined connection has ended, on either side."""
 
     def trouble(text: str) -> None:
         """A panic caught in a thread, a refusal of the system: loud in the log, counted."""

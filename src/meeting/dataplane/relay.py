@@ -77,6 +77,9 @@ class Relay:
                 "idle": _milliseconds(self._stream_limits.idle),
                 "queue": self._stream_limits.queue,
                 "stuck": _milliseconds(self._stream_limits.stuck),
+                "peers": self._stream_limits.peers,
+                "peers_of_one": self._stream_limits.peers_of_one,
+                "connect": _milliseconds(self._stream_limits.connect),
             },
             relay=self._relay,
             ports=self._ports,
@@ -99,14 +102,19 @@ class Relay:
     def _hear(self, listener: IRelayListener, event: tuple[Any, ...]) -> None:
         # One event that cannot be dealt with must not take the rest of the batch along.
         try:
-            if len(event) == 1:
-                listener.trouble(event[0])
-            else:
-                client, data = RelayClient(*event[0]), event[1]
-                if data is None:
-                    listener.gone(client)
-                else:
-                    listener.request(client, data)
+            match event:
+                case "request", client, data:
+                    listener.request(RelayClient(*client), data)
+                case "gone", client:
+                    listener.gone(RelayClient(*client))
+                case "attempt", client, connection, host, port:
+                    listener.attempt(RelayClient(*client), connection, host, port)
+                case "made", connection, made:
+                    listener.made(connection, made)
+                case "ended", connection:
+                    listener.ended(connection)
+                case "trouble", text:
+                    listener.trouble(text)
         except Exception:
             self._log.failure("an event of the relay could not be dealt with")
 
@@ -118,16 +126,33 @@ class Relay:
         ipv6: bool = False,
         wanted: RelayPort = "any",
         kept: int | None = None,
+        tcp: bool = False,
     ) -> IRelayAllocation:
         """Open a relay socket."""
         if self._engine is None:
             raise LimitReached("the relay is closed")
         id = next(self._ids)
         try:
-            port = self._engine.allocate(client, id, ipv6, wanted, kept, _milliseconds(seconds))
+            if tcp:
+                port = self._engine.allocate_tcp(client, id, ipv6, _milliseconds(seconds))
+            else:
+                port = self._engine.allocate(client, id, ipv6, wanted, kept, _milliseconds(seconds))
         except (OSError, ValueError) as error:
             raise LimitReached(f"no relay socket: {error}") from error
         return _Allocation(self._engine, client.worker, id, port)
+
+    def is_stream(self, client: RelayClient) -> bool:
+        """Whether a client came by TCP or TLS."""
+        return client.listener >= len(self._listen)
+
+    def join(self, connection: int, client: RelayClient) -> bool:
+        """A client has come for a connection that waits."""
+        return self._engine is not None and self._engine.join(connection, client)
+
+    def hang_up(self, connection: int, client: RelayClient) -> None:
+        """End a connection."""
+        if self._engine is not None:
+            self._engine.hang_up(client.worker, connection)
 
     def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
         """Nobody came for the port that was kept."""
@@ -177,6 +202,9 @@ class _Allocation:
 
     def bind(self, channel: int, host: str, port: int, seconds: float) -> None:
         self._engine.bind(self._worker, self.id, channel, host, port, _milliseconds(seconds))
+
+    def dial(self, host: str, port: int) -> int:
+        return self._engine.dial(self._worker, self.id, host, port)
 
     def move(self, client: RelayClient) -> bool:
         moved = self._engine.hand_over(self._worker, self.id, client)

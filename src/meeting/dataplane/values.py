@@ -242,6 +242,12 @@ class StreamLimits:
     """Bytes that may wait for a slow reader. Data beyond is dropped; twice as much ends the connection."""
     stuck: float = 30.0
     """How long a reader may take none of what waits for it."""
+    peers: int = 16_000
+    """Connections with peers in all (RFC 6062)."""
+    peers_of_one: int = 16
+    """Of one allocation."""
+    connect: float = 30.0
+    """How long one that a client asks for may take to be made."""
 
 
 @dataclass(frozen=True, slots=True)

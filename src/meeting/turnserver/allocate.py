@@ -16,6 +16,7 @@ from meeting.turnserver.refused import Refused, error_code
 from meeting.turnserver.reservations import Reservation, Reservations
 from meeting.turnserver.table import Allocation, Relayed, Table
 
+TCP = 6
 UDP = 17
 
 
@@ -27,12 +28,14 @@ class Wanted:
     """Any one but the first may fail."""
     port: RelayPort = "any"
     reservation: Reservation | None = None
+    tcp: bool = False
 
 
 class Allocate:
     """`external` is the address clients are told, by family (1: IPv4, 2: IPv6).
 
-    `elsewhere` gives, while this server takes nobody new, where else a client may go; else None.
+    `tcp`: whether allocations for TCP are made (RFC 6062). `elsewhere` gives, while this server takes nobody new, where
+    else a client may go; else None.
     """
 
     def __init__(
@@ -43,12 +46,14 @@ class Allocate:
         reservations: Reservations,
         tickets: Tickets,
         elsewhere: Callable[[int], Address | None] | None = None,
+        tcp: bool = False,
     ) -> None:
         self._table = table
         self._relay = relay
         self._external = external
         self._reservations = reservations
         self._tickets = tickets
+        self._tcp = tcp
         self.elsewhere = elsewhere
 
     def __call__(self, now: float, client: RelayClient, caller: Caller, request: Message) -> Attributes:
@@ -58,10 +63,17 @@ class Allocate:
             if existing.transaction != request.transaction:
                 raise Refused(ErrorCode.ALLOCATION_MISMATCH)
             return _told(now, existing)
-        if fixed(request, AttributeType.REQUESTED_TRANSPORT, 4)[0] != UDP:
+        transport = fixed(request, AttributeType.REQUESTED_TRANSPORT, 4)[0]
+        if transport != UDP and not (self._tcp and transport == TCP):
             raise Refused(ErrorCode.UNSUPPORTED_TRANSPORT)
         mobile = self._tickets.asked_for(request)
-        wanted = self._wanted(now, caller, request)
+        if transport == TCP:
+            wanted = self._wanted_by_tcp(client, request)
+            if mobile:
+                # Its connections are joined with streams, which do not move.
+                raise Refused(ErrorCode.MOBILITY_FORBIDDEN)
+        else:
+            wanted = self._wanted(now, caller, request)
         try:
             self._table.check(client, caller)
             if self.elsewhere is not None:
@@ -105,6 +117,18 @@ class Allocate:
             self._reservations.check(now, caller)
         return Wanted((family or IPV4,), port)
 
+    def _wanted_by_tcp(self, client: RelayClient, request: Message) -> Wanted:
+        """Only who comes by a stream, and nothing that is about datagrams (RFC 6062 §5.1)."""
+        strange = (
+            AttributeType.EVEN_PORT,
+            AttributeType.RESERVATION_TOKEN,
+            AttributeType.DONT_FRAGMENT,
+            AttributeType.ADDITIONAL_ADDRESS_FAMILY,
+        )
+        if not self._relay.is_stream(client) or any(request.get(each) is not None for each in strange):
+            raise Refused(ErrorCode.BAD_REQUEST)
+        return Wanted((requested_family(request) or IPV4,), tcp=True)
+
     def _open(self, now: float, client: RelayClient, caller: Caller, request: Message, wanted: Wanted) -> Allocation:
         """With one relay address at least; why the other is missing is told (RFC 8656 §7.2)."""
         seconds = lifetime(now, caller, request)
@@ -117,7 +141,9 @@ class Allocate:
                 continue
             kept = None if wanted.reservation is None else wanted.reservation.port
             try:
-                socket = self._relay.allocate(client, seconds, ipv6=family == IPV6, wanted=wanted.port, kept=kept)
+                socket = self._relay.allocate(
+                    client, seconds, ipv6=family == IPV6, wanted=wanted.port, kept=kept, tcp=wanted.tcp
+                )
             except LimitReached:
                 failed[family] = ErrorCode.INSUFFICIENT_CAPACITY
                 continue
@@ -128,7 +154,7 @@ class Allocate:
             (AttributeType.ADDRESS_ERROR_CODE, bytes((family,)) + error_code(code)[1:])
             for family, code in failed.items()
         ]
-        return Allocation(client, caller, relayed, request.transaction, [*told])
+        return Allocation(client, caller, relayed, request.transaction, [*told], tcp=wanted.tcp)
 
 
 def _redirected(alternate: Address | None) -> Refused:

@@ -15,6 +15,7 @@ from meeting.dataplane.values import RelayClient
 from meeting.stun import Address, AttributeType, Class, ErrorCode, Malformed, Message, Method
 from meeting.turnserver.allocate import Allocate
 from meeting.turnserver.authentication import Authentication, Caller
+from meeting.turnserver.connections import Connections, Later
 from meeting.turnserver.fields import Attributes, address_of
 from meeting.turnserver.mobility import Tickets
 from meeting.turnserver.peers import Peers
@@ -40,6 +41,7 @@ KNOWN = frozenset(
         AttributeType.REQUESTED_TRANSPORT,
         AttributeType.EVEN_PORT,
         AttributeType.RESERVATION_TOKEN,
+        AttributeType.CONNECTION_ID,
     }
 )
 
@@ -56,18 +58,23 @@ class Allocations:
         quotas: Quotas,
         channels: range = CHANNELS,
         mobility: bool = True,
+        tcp: bool = False,
     ) -> None:
+        """`tcp`: whether there are TCP allocations (RFC 6062)."""
         self._authentication = authentication
         self._table = Table(Ledger(quotas))
         self._tickets = Tickets(self._table, mobility)
         self._reservations = Reservations(relay)
-        self._allocate = Allocate(self._table, relay, external, self._reservations, self._tickets)
+        self._allocate = Allocate(self._table, relay, external, self._reservations, self._tickets, tcp=tcp)
         permissions = Permissions(self._table, peers, quotas, channels)
-        self._methods: Mapping[int, Callable[[float, RelayClient, Caller, Message], Attributes]] = {
+        self.connections = Connections(self._table, relay, peers, quotas)
+        self._methods: Mapping[int, Callable[[float, RelayClient, Caller, Message], Attributes | None]] = {
             Method.ALLOCATE: self._allocate,
             Method.REFRESH: Refresh(self._table, self._tickets),
             Method.CREATE_PERMISSION: permissions.create,
             Method.CHANNEL_BIND: permissions.bind,
+            Method.CONNECT: self.connections.connect,
+            Method.CONNECTION_BIND: self.connections.bind,
         }
         self.answers: Counter[tuple[str, int]] = Counter()
         """How often each method was answered with each code; 200 is success."""
@@ -76,7 +83,7 @@ class Allocations:
         return len(self._table)
 
     def receive(self, now: float, client: RelayClient, data: bytes) -> bytes | None:
-        """The answer to a request; None for what is no request of ours."""
+        """The answer to a request; None for what is no request of ours, or is answered later."""
         try:
             request = Message.parse(data)
         except Malformed:
@@ -85,7 +92,8 @@ class Allocations:
         if perform is None or request.message_class is not Class.REQUEST:
             return None
         caller: Caller | None = None
-        code, attributes = 200, Attributes()
+        code = 200
+        attributes: Attributes | None
         try:
             caller = self._authentication.caller(request, now)
             if caller is None:
@@ -95,6 +103,8 @@ class Allocations:
         except Refused as refused:
             code = refused.code
             attributes = [(AttributeType.ERROR_CODE, error_code(code)), *refused.attributes]
+        if attributes is None:
+            return None
         self.answers[Method(request.method).name, code] += 1
         message_class = Class.SUCCESS if code == 200 else Class.ERROR
         answer = Message(message_class, request.method, request.transaction, attributes)
@@ -103,6 +113,7 @@ class Allocations:
     def expire(self, now: float) -> None:
         """End what has run out. Lifetimes are exact without it; it gives memory and quota back."""
         self._table.expire(now)
+        self.connections.expire(now)
         self._reservations.expire(now)
         self._tickets.expire()
 
@@ -113,6 +124,14 @@ class Allocations:
     def end_rooms(self, rooms: Iterable[str]) -> int:
         """These meetings are over: their allocations end. Says how many there were."""
         return self._table.end_rooms(set(rooms))
+
+    def made(self, now: float, connection: int, made: bool) -> Later | None:
+        """A connection that a client asked for is there, or could not be made: the answer, and who gets it."""
+        answer = self.connections.made(now, connection, made)
+        if answer is not None:
+            code = 200 if made else int(ErrorCode.CONNECTION_TIMEOUT_OR_FAILURE)
+            self.answers[Method.CONNECT.name, code] += 1
+        return answer
 
     def redirect(self, elsewhere: Callable[[int], Address | None]) -> None:
         """Take nobody new from now on; `elsewhere` tells where a client of a family (1, 2) may go instead."""
@@ -132,6 +151,7 @@ class Allocations:
                 "identity": each.caller.identity,
                 "seconds": round(each.soonest - now),
                 "permissions": [str(ip) for ip, until in each.permissions.items() if until > now],
+                "connections": [str(connection.peer) for connection in each.connections.values()],
                 "channels": {number: str(peer) for number, (peer, until) in each.channels.items() if until > now},
             }
             for each in self._table

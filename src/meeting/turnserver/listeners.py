@@ -15,6 +15,7 @@ from meeting.dataplane.errors import DataPlaneError
 from meeting.dataplane.interfaces import IRelay, IRelayListener
 from meeting.dataplane.values import RelayClient
 from meeting.turnserver.allocations import Allocations
+from meeting.turnserver.connections import Later
 
 SWEEP_SECONDS = 1.0
 
@@ -40,6 +41,22 @@ class Requests:
     def gone(self, client: RelayClient) -> None:
         """Its connection has ended."""
         self._allocations.gone(client)
+
+    def attempt(self, client: RelayClient, connection: int, host: str, port: int) -> None:
+        """A peer has connected to a client's TCP allocation."""
+        self._send(self._allocations.connections.attempt(self._clock.seconds(), client, connection, host, port))
+
+    def made(self, connection: int, made: bool) -> None:
+        """A connection with a peer is there, or could not be made."""
+        self._send(self._allocations.made(self._clock.seconds(), connection, made))
+
+    def ended(self, connection: int) -> None:
+        """A connection with a peer has ended."""
+        self._allocations.connections.ended(connection)
+
+    def _send(self, message: Later | None) -> None:
+        if message is not None:
+            self._relay.answer(*message)
 
     def trouble(self, text: str) -> None:
         """The threads are not well."""

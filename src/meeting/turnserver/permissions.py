@@ -42,6 +42,8 @@ class Permissions:
     def bind(self, now: float, client: RelayClient, caller: Caller, request: Message) -> Attributes:
         """One peer gets one number; that gives the permission, too."""
         allocation = self._table.existing(now, client)
+        if allocation.tcp:
+            raise Refused(ErrorCode.BAD_REQUEST)
         number = int.from_bytes(fixed(request, AttributeType.CHANNEL_NUMBER, 4)[:2])
         peer, *others = peers(request)
         relayed = allocation.towards(peer)

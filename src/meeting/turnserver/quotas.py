@@ -24,6 +24,8 @@ class Quotas:
     """Of one allocation."""
     channels: int = 32
     """Of one allocation."""
+    connections: int = 16
+    """With peers by TCP, of one allocation."""
 
 
 class Ledger:

@@ -74,6 +74,8 @@ class TurnServer(MultiService):
                 idle=settings["idleTime"],
                 queue=settings["readerQueue"],
                 stuck=settings["readerStall"],
+                peers=settings["connectionLimit"],
+                peers_of_one=settings["peerConnections"],
             ),
             workers=settings["threads"] or os.cpu_count() or 1,
             limits=RelayLimits(
@@ -90,12 +92,20 @@ class TurnServer(MultiService):
             total=settings["totalQuota"],
             permissions=settings["permissionLimit"],
             channels=settings["channelLimit"],
+            connections=settings["peerConnections"],
         )
         secrets = [secret] if settings["previousSecret"] is None else [secret, Secret(settings["previousSecret"])]
         authentication = Authentication([each.key("turn-credential") for each in secrets], settings["realm"])
         channels = OLD_CHANNELS if settings["oldChannels"] else CHANNELS
         self.allocations = Allocations(
-            authentication, self.peers, self.relay, external, quotas, channels, settings["mobility"]
+            authentication,
+            self.peers,
+            self.relay,
+            external,
+            quotas,
+            channels,
+            settings["mobility"],
+            settings["tcpRelay"],
         )
         requests = Requests(clock, self.relay, self.allocations)
         ports = RelayPorts(reactor, self.relay, self.allocations, requests)

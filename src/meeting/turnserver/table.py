@@ -1,6 +1,6 @@
 """The allocations there are: by client and by room, with what each of them may."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from meeting.daemon.networks import IP
@@ -23,6 +23,14 @@ class Relayed:
     """Unix seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class OfAllocation:
+    """A TCP connection of an allocation with a peer (RFC 6062)."""
+
+    peer: Address
+    end: Callable[[], None]
+
+
 @dataclass(slots=True)
 class Allocation:
     """What a client has, for as long as it lasts. Times are Unix seconds."""
@@ -37,6 +45,10 @@ class Allocation:
     """What that answer had besides addresses and lifetime."""
     permissions: dict[IP, float] = field(default_factory=dict)
     channels: dict[int, tuple[Address, float]] = field(default_factory=dict)
+    tcp: bool = False
+    """Peers are reached by TCP connections, each with a stream of its client (RFC 6062)."""
+    connections: dict[int, OfAllocation] = field(default_factory=dict, repr=False)
+    """By the relay's number."""
     tickets: list[bytes] = field(default_factory=list, repr=False)
     """With the newest, and the one before, its client may go elsewhere (RFC 8016)."""
 
@@ -64,6 +76,8 @@ class Allocation:
         self.relayed.pop(family).socket.close()
         self.permissions = {ip: until for ip, until in self.permissions.items() if Address(ip, 0).family != family}
         self.channels = {number: bound for number, bound in self.channels.items() if bound[0].family != family}
+        for connection in list(self.connections.values()):
+            connection.end()
 
 
 class Table:

@@ -96,6 +96,14 @@ class Options(DaemonOptions):
             "0s",
             shared.seconds,
         ),
+        Flag(
+            "tcpRelay",
+            "make TCP connections to peers, too (RFC 6062): no browser asks for it, and who has a credential reaches"
+            " every web server on the internet through it",
+            "false",
+            shared.boolean,
+        ),
+        Flag("peerConnections", "most TCP connections to peers of one allocation", "16", shared.whole_number),
         Flag("connectionLimit", "most TCP and TLS connections", "16000", shared.whole_number),
         Flag(
             "sourceConnections",
@@ -127,7 +135,7 @@ class Options(DaemonOptions):
         strange = {address.version for address in self["bind"]} - {address.version for address in self["ip"]}
         if strange:
             raise usage.UsageError(f"--bind has an IPv{strange.pop()} address, --ip has none of that family")
-        for name in ("connectionLimit", "sourceConnections", "halfOpen", "readerQueue"):
+        for name in ("connectionLimit", "sourceConnections", "halfOpen", "readerQueue", "peerConnections"):
             if not self[name]:
                 raise usage.UsageError(f"--{name}: write more than 0")
         tls = self["domainaddress"]

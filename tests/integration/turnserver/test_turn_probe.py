@@ -88,6 +88,12 @@ STRANGERS: dict[str, tuple[bytes, int]] = {
     "Refresh": (request(Method.REFRESH, lifetime(0)), 401),
     "CreatePermission": (request(Method.CREATE_PERMISSION, (AttributeType.XOR_PEER_ADDRESS, bytes(8))), 401),
     "ChannelBind": (request(Method.CHANNEL_BIND, channel(0x4000)), 401),
+    "Connect": (request(Method.CONNECT, (AttributeType.XOR_PEER_ADDRESS, bytes(8))), 401),
+    "ConnectionBind": (request(Method.CONNECTION_BIND, (AttributeType.CONNECTION_ID, bytes(4))), 401),
+    "a ConnectionAttempt": (
+        request(Method.CONNECTION_ATTEMPT, (AttributeType.CONNECTION_ID, bytes(4)), kind=Class.INDICATION),
+        SILENCE,
+    ),
     "a user name without integrity": (request(Method.ALLOCATE, UDP, *CREDENTIALS), 401),
     "integrity without a user name": (Message(Class.REQUEST, Method.ALLOCATE, TRANSACTION, [UDP]).build(b"key"), 400),
     "integrity without a nonce": (

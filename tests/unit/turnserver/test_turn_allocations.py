@@ -346,6 +346,7 @@ def test_the_state_tells_everything_but_the_keys() -> None:
             "identity": "ana",
             "seconds": 600,
             "permissions": ["9.9.9.9"],
+            "connections": [],
             "channels": {0x4000: "9.9.9.9:7"},
         }
     ]

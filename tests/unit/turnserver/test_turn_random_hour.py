@@ -50,6 +50,9 @@ class Socket:
     def bind(self, channel: int, host: str, port: int, seconds: float) -> None:
         self._relay.table.bind(self._relay.now, self.id, channel, host, port, round(seconds * 1000))
 
+    def dial(self, host: str, port: int) -> int:
+        raise AssertionError("nobody asks for TCP")
+
     def move(self, client: RelayClient) -> bool:
         return self._relay.table.hand_over(self.id, client)
 
@@ -79,6 +82,7 @@ class TableRelay:
         ipv6: bool = False,
         wanted: RelayPort = "any",
         kept: int | None = None,
+        tcp: bool = False,
     ) -> IRelayAllocation:
         id = next(self._ids)
         port = 2 * id if kept is None else kept
@@ -88,6 +92,15 @@ class TableRelay:
             self.kept.add(port + 1)
         self.table.allocate(self.now, client, id, ipv6, round(seconds * 1000))
         return Socket(self, id, port)
+
+    def is_stream(self, client: RelayClient) -> bool:
+        return False
+
+    def join(self, connection: int, client: RelayClient) -> bool:
+        return False
+
+    def hang_up(self, connection: int, client: RelayClient) -> None:
+        """There are none."""
 
     def forget_kept(self, port: int, *, ipv6: bool = False) -> None:
         self.kept.remove(port)

@@ -39,7 +39,19 @@ impl Epoll {
 
     /// Watches one that is watched already, for input and, if `output`, for room to write.
     pub fn rewatch(&self, watched: &impl AsRawFd, token: u64, output: bool) -> io::Result<()> {
-        let events = libc::EPOLLIN | if output { libc::EPOLLOUT } else { 0 };
+        self.rewatch_for(watched, token, true, output)
+    }
+
+    /// Watches one that is watched already, for input or not, for room to write or not. That it is broken is told anyway.
+    pub fn rewatch_for(
+        &self,
+        watched: &impl AsRawFd,
+        token: u64,
+        input: bool,
+        output: bool,
+    ) -> io::Result<()> {
+        let events =
+            if input { libc::EPOLLIN } else { 0 } | if output { libc::EPOLLOUT } else { 0 };
         self.control(libc::EPOLL_CTL_MOD, watched, events, token)
     }
 

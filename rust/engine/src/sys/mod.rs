@@ -21,7 +21,10 @@ pub use epoll::Epoll;
 pub use event::EventFd;
 pub use receive::Receiver;
 pub use send::{Run, Sender};
-pub use socket::{UdpOptions, bind_udp, listen, set_send_buffer, set_unsent_low_water};
+pub use socket::{
+    UdpOptions, bind_udp, connect_from, listen, listen_and_connect, set_send_buffer,
+    set_unsent_low_water,
+};
 pub use thread::{go_first, thread_cpu_time};
 
 /// The result of a call that answers -1 when it fails.

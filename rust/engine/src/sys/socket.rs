@@ -52,6 +52,40 @@ pub fn listen(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
+/// A TCP listener from whose address connections can be made too ([`connect_from`]). Nobody else has the address yet.
+pub fn listen_and_connect(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = open(address, libc::SOCK_STREAM)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    bind(&socket, address)?;
+    // Only now: a socket of somebody else who shares his ports would have let us in before.
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    // SAFETY: takes no pointers.
+    checked(unsafe { libc::listen(socket.as_raw_fd(), BACKLOG) })?;
+    Ok(TcpListener::from(socket))
+}
+
+/// Begins a TCP connection from the address of a listener of ours. It is made, or has failed, when there is room to write.
+pub fn connect_from(local: SocketAddr, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = open(local, libc::SOCK_STREAM)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    set_option(&socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    bind(&socket, local)?;
+    let mut name = Name::EMPTY;
+    name.set(to);
+    // SAFETY: reads `name.length` bytes of the name, which has them and outlives the call.
+    let begun = checked(unsafe {
+        libc::connect(
+            socket.as_raw_fd(),
+            (&raw const name.storage).cast(),
+            name.length,
+        )
+    });
+    match begun {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(TcpStream::from(socket)),
+    }
+}
+
 fn open(address: SocketAddr, kind: c_int) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() {
         libc::AF_INET

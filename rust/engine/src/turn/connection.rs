@@ -1,12 +1,13 @@
 //! One client that came by a stream: bytes in, messages out, and what waits until it reads on.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsRawFd, RawFd};
 
 use meeting_relay::{Client, Now};
 use rustls::ServerConnection;
 
+use super::joined::Joined;
 use super::sources::Place;
 
 /// Slices given to the kernel at once.
@@ -34,6 +35,10 @@ pub(super) struct Connection {
     pub(super) known: bool,
     /// Whether we are told when there is room to write.
     pub(super) watched: bool,
+    /// The client has said its last.
+    pub(super) ended: bool,
+    /// The peer whose bytes these are (RFC 6062): no messages any more.
+    pub(super) joined: Option<Box<Joined>>,
 }
 
 impl Connection {
@@ -56,18 +61,21 @@ impl Connection {
             heard: now,
             known: false,
             watched: false,
+            ended: false,
+            joined: None,
         }
     }
 
     /// Reads once. `plain` is filled with what was left over and what came; says how much of it there is. `wire` takes what
-    /// is to be decrypted. An error of the kind WouldBlock: nothing came; UnexpectedEof: the client has gone.
+    /// is to be decrypted. An error of the kind WouldBlock: nothing came. `ended`: nothing more will.
     pub(super) fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>) -> io::Result<()> {
         plain.clear();
         let length = self.socket.read(wire)?;
-        if length == 0 {
-            return Err(ErrorKind::UnexpectedEof.into());
-        }
         plain.append(&mut self.partial);
+        if length == 0 {
+            self.ended = true;
+            return Ok(());
+        }
         let Some(tls) = &mut self.tls else {
             plain.extend_from_slice(&wire[..length]);
             return Ok(());
@@ -83,7 +91,8 @@ impl Connection {
             plain.resize(begin + state.plaintext_bytes_to_read(), 0);
             tls.reader().read_exact(&mut plain[begin..])?;
             if state.peer_has_closed() {
-                return Err(ErrorKind::UnexpectedEof.into());
+                self.ended = true;
+                break;
             }
         }
         Ok(())
@@ -159,8 +168,31 @@ impl Connection {
         } else {
             limits.idle
         };
+        if let Some(joined) = &self.joined {
+            return joined.is_late(now, limits.idle);
+        }
         (!serves && now >= self.heard + patience)
             || (self.waiting() > 0 && now >= self.progress + limits.stuck)
+    }
+
+    /// What came and was no whole message.
+    pub(super) fn take_partial(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
+    }
+
+    /// Sends no more, and says so. What waits has to have gone before. False: the good-bye of TLS waits.
+    pub(super) fn finish(&mut self) -> io::Result<bool> {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            encrypted(tls, &mut self.socket, &mut self.waiting)?;
+        }
+        if self.waiting() > 0 {
+            return Ok(false);
+        }
+        match self.socket.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() != ErrorKind::NotConnected => Err(error),
+            _ => Ok(true),
+        }
     }
 
     /// Says good-bye, as far as there is room for it.

@@ -5,6 +5,9 @@
 //! decisions go in as commands to the worker that has the client.
 
 mod connection;
+mod joined;
+mod lobby;
+mod peers;
 mod ports;
 mod relaying;
 mod sockets;
@@ -22,11 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+pub use lobby::PeerLimits;
 pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings, Total};
 pub use sockets::{NoSocket, Port};
 
 use crate::queue::Queue;
 use crate::sys::{UdpOptions, bind_udp, listen as listen_tcp};
+use lobby::Lobby;
+use peers::Peers;
 use sockets::Sockets;
 use sources::Sources;
 pub use sources::StreamLimits;
@@ -50,6 +56,8 @@ pub struct Configuration {
     pub streams: Vec<(SocketAddr, bool)>,
     /// Bounds of what comes there.
     pub limits: StreamLimits,
+    /// Bounds of connections with peers (RFC 6062).
+    pub peer_limits: PeerLimits,
     /// Local addresses relay sockets are bound to, at most one for each family.
     pub relay: Vec<IpAddr>,
     /// First and last relay port.
@@ -81,6 +89,29 @@ pub enum Event {
         /// Who has gone.
         client: Client,
     },
+    /// A peer that is permitted has connected to a TCP allocation; the connection waits to be joined.
+    Attempt {
+        /// The worker.
+        worker: usize,
+        /// Whose allocation it is.
+        client: Client,
+        /// The connection.
+        connection: u64,
+        /// Who it is.
+        peer: SocketAddr,
+    },
+    /// A connection that was asked for waits to be joined, or could not be made.
+    Made {
+        /// The connection.
+        connection: u64,
+        /// Whether it could.
+        made: bool,
+    },
+    /// A joined connection has ended.
+    Ended {
+        /// The connection.
+        connection: u64,
+    },
     /// Something is wrong with ourselves.
     Trouble(String),
 }
@@ -90,6 +121,7 @@ pub enum Event {
 pub struct Relay {
     addresses: Vec<SocketAddr>,
     sockets: Sockets,
+    lobby: Arc<Lobby>,
     tls: Tls,
     events: Arc<Queue<Event>>,
     workers: Vec<Handle>,
@@ -130,8 +162,14 @@ impl Relay {
             .collect::<io::Result<_>>()?;
         let sources = Sources::new(configuration.limits);
         let events = Arc::new(Queue::new(configuration.events)?);
+        let lobby = Lobby::new(
+            configuration.peer_limits,
+            configuration.shard.allocation_rate,
+            configuration.shard.total.clone(),
+        );
         let mut relay = Self {
             addresses,
+            lobby,
             sockets: Sockets::new(&configuration.relay, configuration.ports),
             tls,
             events,
@@ -159,6 +197,7 @@ impl Relay {
                 &configuration.shard,
                 listeners,
                 streams,
+                Peers::new(&relay.lobby),
                 begin,
                 shared,
             )?;
@@ -209,6 +248,47 @@ impl Relay {
         };
         self.order(worker, Order::Allocate(command, socket));
         Ok(port)
+    }
+
+    /// Opens a listening socket for TCP connections with peers (RFC 6062), in place of a relay socket.
+    pub fn allocate_tcp(
+        &self,
+        worker: usize,
+        id: u64,
+        client: Client,
+        ipv6: bool,
+        lifetime: u64,
+    ) -> Result<u16, NoSocket> {
+        let (port, relay) = self.sockets.listen(ipv6, &self.lobby)?;
+        let command = Command::Allocate {
+            id,
+            client,
+            ipv6,
+            lifetime,
+        };
+        self.order(worker, Order::AllocateTcp(command, relay));
+        Ok(port)
+    }
+
+    /// Makes a connection from the relay address of an allocation of a worker; gives its number.
+    pub fn dial(&self, worker: usize, allocation: u64, peer: SocketAddr) -> u64 {
+        let id = self.lobby.number();
+        self.order(worker, Order::Dial(allocation, id, peer));
+        id
+    }
+
+    /// Joins a connection that waits with its client's. Bytes go both ways once the client is answered. False: it has gone.
+    pub fn join(&self, worker: usize, client: Client, connection: u64) -> bool {
+        let Some(peer) = self.lobby.take(connection) else {
+            return false;
+        };
+        self.order(worker, Order::Join(client, peer));
+        true
+    }
+
+    /// Ends a connection: of the worker of its client, if that has come for it, else of the worker of its allocation.
+    pub fn hang_up(&self, worker: usize, connection: u64) {
+        self.order(worker, Order::HangUp(connection));
     }
 
     /// Closes the socket that was kept on this port.

@@ -85,6 +85,18 @@ impl Worker {
                     self.receive_stream(now, index, buffers);
                     0
                 }
+                Token::PeerListener(slot) => {
+                    self.accept_peers(now, slot);
+                    0
+                }
+                Token::Dialled(index) => {
+                    self.dialled(index);
+                    0
+                }
+                Token::Joined(index) => {
+                    self.exchange(now, index, buffers);
+                    0
+                }
             };
         }
         self.flush(now, buffers);

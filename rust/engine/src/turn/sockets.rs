@@ -5,9 +5,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::lobby::Lobby;
+use super::peers::TcpRelay;
 use super::ports::PortPool;
 use super::worker::RelaySocket;
-use crate::sys::{UdpOptions, bind_udp};
+use crate::sys::{UdpOptions, bind_udp, listen_and_connect};
 
 /// Relay ports tried for an allocation before saying that there is none: others may use ports of our range.
 const TRIES: usize = 32;
@@ -57,11 +59,7 @@ impl Sockets {
     }
 
     pub(super) fn open(&self, ipv6: bool, wanted: Port) -> Result<(u16, RelaySocket), NoSocket> {
-        let pool = self
-            .pools
-            .iter()
-            .find(|pool| pool.ip().is_ipv6() == ipv6)
-            .ok_or(NoSocket::Family)?;
+        let pool = self.pool(ipv6)?;
         if let Port::Kept(port) = wanted {
             let socket = self.kept().remove(&(ipv6, port));
             return socket.map(|socket| (port, socket)).ok_or(NoSocket::Ports);
@@ -83,6 +81,35 @@ impl Sockets {
             return Ok((port, socket));
         }
         Err(NoSocket::Ports)
+    }
+
+    /// For the TCP connections of an allocation (RFC 6062).
+    pub(super) fn listen(
+        &self,
+        ipv6: bool,
+        lobby: &Arc<Lobby>,
+    ) -> Result<(u16, TcpRelay), NoSocket> {
+        let pool = self.pool(ipv6)?;
+        for _ in 0..TRIES {
+            let lease = PortPool::lease(pool, false).ok_or(NoSocket::Ports)?;
+            let address = SocketAddr::new(pool.ip(), lease.port());
+            match listen_and_connect(address) {
+                Ok(socket) => {
+                    let relay = TcpRelay::new(socket, address, lobby, lease);
+                    return Ok((address.port(), relay));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(NoSocket::System(error)),
+            }
+        }
+        Err(NoSocket::Ports)
+    }
+
+    fn pool(&self, ipv6: bool) -> Result<&Arc<PortPool>, NoSocket> {
+        self.pools
+            .iter()
+            .find(|pool| pool.ip().is_ipv6() == ipv6)
+            .ok_or(NoSocket::Family)
     }
 
     /// Nobody came for it.

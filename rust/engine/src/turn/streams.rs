@@ -73,6 +73,10 @@ impl Streams {
         usize::from(client.listener) >= self.first
     }
 
+    pub(super) fn get(&mut self, index: usize) -> Option<&mut Connection> {
+        self.connections.get_mut(index)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.connections.len()
     }
@@ -174,6 +178,9 @@ impl Worker {
         let Some(connection) = self.streams.connections.get_mut(index) else {
             return;
         };
+        if connection.joined.is_some() {
+            return self.exchange(now, index, buffers);
+        }
         let client = connection.client;
         if connection.waiting() > 0 && connection.flush(now).is_err() {
             return self.end(index);
@@ -192,7 +199,11 @@ impl Worker {
         let followed = self.messages(now, index, client, &plain, buffers);
         self.relay_from_stream(&plain, buffers);
         buffers.plain = plain;
-        if followed {
+        let ended = self
+            .streams
+            .get(index)
+            .is_some_and(|connection| connection.ended);
+        if followed && !ended {
             self.watch_output(index);
         } else {
             self.end(index);
@@ -304,10 +315,12 @@ impl Worker {
             self.shard.counters.drop(Cause::NotSent);
             return;
         };
-        if self.write(now, index, packet) {
-            self.watch_output(index);
-        } else {
+        if !self.write(now, index, packet) {
             self.end(index);
+        } else if self.streams.connections[index].joined.is_some() {
+            self.begin(now, index);
+        } else {
+            self.watch_output(index);
         }
     }
 
@@ -342,7 +355,7 @@ impl Worker {
     }
 
     /// Ends a connection. What the control side has for its client is its to end.
-    fn end(&mut self, index: usize) {
+    pub(super) fn end(&mut self, index: usize) {
         let Some(connection) = self.streams.connections.try_remove(index) else {
             return;
         };
@@ -356,6 +369,9 @@ impl Worker {
                 client,
             });
         }
+        if let Some(joined) = &connection.joined {
+            self.peer_ended(joined.id());
+        }
         connection.close();
     }
 
@@ -363,7 +379,7 @@ impl Worker {
     pub(super) fn sweep_streams(&mut self, now: Now) {
         let mut late = Vec::new();
         for (index, connection) in &mut self.streams.connections {
-            let serves = self.shard.serves(now, &connection.client);
+            let serves = connection.joined.is_some() || self.shard.serves(now, &connection.client);
             connection.place.set_half_open(!serves);
             if connection.is_late(now, &self.streams.limits, serves) {
                 late.push(index);
@@ -390,7 +406,7 @@ impl Worker {
 }
 
 /// Errors of accept(2) that are about the one connection that was waiting.
-fn is_the_clients(error: &io::Error) -> bool {
+pub(super) fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::ConnectionAborted

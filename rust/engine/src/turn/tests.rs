@@ -27,6 +27,7 @@ fn relay(workers: usize) -> Relay {
         listen: vec![([127, 0, 0, 1], 0).into()],
         streams: Vec::new(),
         limits: StreamLimits::default(),
+        peer_limits: PeerLimits::default(),
         relay: vec![[127, 0, 0, 1].into()],
         ports: (21_000, 21_999),
         workers,

@@ -13,6 +13,12 @@ pub(super) enum Token {
     Connection(usize),
     /// An allocation's relay socket.
     Slot(usize),
+    /// A TCP allocation's listening socket, by its slot.
+    PeerListener(usize),
+    /// A connection to a peer that is being made.
+    Dialled(usize),
+    /// The peer's end of what is joined with a client's stream, by the number of that.
+    Joined(usize),
 }
 
 impl From<Token> for u64 {
@@ -23,6 +29,9 @@ impl From<Token> for u64 {
             Token::Acceptor(index) => (2, index),
             Token::Connection(index) => (3, index),
             Token::Slot(index) => (4, index),
+            Token::PeerListener(index) => (5, index),
+            Token::Dialled(index) => (6, index),
+            Token::Joined(index) => (7, index),
         };
         kind << 32 | index as Self
     }
@@ -36,7 +45,10 @@ impl From<u64> for Token {
             1 => Self::Listener(index),
             2 => Self::Acceptor(index),
             3 => Self::Connection(index),
-            _ => Self::Slot(index),
+            4 => Self::Slot(index),
+            5 => Self::PeerListener(index),
+            6 => Self::Dialled(index),
+            _ => Self::Joined(index),
         }
     }
 }

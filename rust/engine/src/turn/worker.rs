@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +11,8 @@ use std::time::Instant;
 use meeting_relay::{Cause, Client, Command, Counters, Effect, Moving, Now, Settings, Shard};
 
 use super::Event;
+use super::lobby::PeerStream;
+use super::peers::{Peers, TcpRelay};
 use super::ports::Lease;
 use super::relaying::{BATCH, Buffers};
 use super::streams::Streams;
@@ -20,6 +22,8 @@ use crate::sys::Epoll;
 
 /// Milliseconds between two sweeps.
 const SWEEP: Now = 1000;
+/// Milliseconds that streams wait when they have had their share of bytes.
+const PAUSE: Now = 10;
 /// Milliseconds between two reports of panics: what makes us panic may come with each packet.
 const REPORT: Now = 1000;
 
@@ -32,6 +36,14 @@ pub(super) enum Order {
     Release(u64, SyncSender<(Moving, RelaySocket)>),
     Adopt(Moving, Client, RelaySocket),
     Answer(Client, Vec<u8>),
+    /// An allocation for TCP (RFC 6062).
+    AllocateTcp(Command, TcpRelay),
+    /// Make a connection from this allocation's relay address, under this number.
+    Dial(u64, u64, SocketAddr),
+    /// A client has come for its peer.
+    Join(Client, PeerStream),
+    /// The end of a connection with a peer.
+    HangUp(u64),
     Stop,
     #[cfg(test)]
     Panic,
@@ -69,6 +81,7 @@ pub(super) struct Worker {
     pub(super) shard: Shard,
     pub(super) listeners: Vec<UdpSocket>,
     pub(super) streams: Streams,
+    pub(super) peers: Peers,
     pub(super) relays: Vec<Option<RelaySocket>>,
     pub(super) epoll: Epoll,
     orders: Arc<Queue<Order>>,
@@ -87,6 +100,7 @@ impl Worker {
         settings: &Settings,
         listeners: Vec<UdpSocket>,
         streams: Streams,
+        peers: Peers,
         begin: Instant,
         shared: Shared,
     ) -> io::Result<Self> {
@@ -105,6 +119,7 @@ impl Worker {
             shard: Shard::new(settings),
             listeners,
             streams,
+            peers,
             relays: Vec::new(),
             epoll,
             orders,
@@ -154,7 +169,12 @@ impl Worker {
 
     fn turn(&mut self, buffers: &mut Buffers) {
         let patience = if self.pending.is_empty() {
-            self.next_sweep.saturating_sub(self.now())
+            let sweep = self.next_sweep.saturating_sub(self.now());
+            if self.peers.paused.is_empty() {
+                sweep
+            } else {
+                sweep.min(PAUSE)
+            }
         } else {
             0
         };
@@ -164,15 +184,17 @@ impl Worker {
         let now = self.now();
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
-            let relays = &mut self.relays;
-            self.shard.sweep(now, |slot| drop(relays[slot].take()));
+            let (relays, peers) = (&mut self.relays, &mut self.peers);
+            self.shard.sweep(now, |slot| close(relays, peers, slot));
             self.sweep_streams(now);
+            self.sweep_peers(now);
         }
         self.orders.take(&mut self.pending);
         while let Some(order) = self.pending.pop_front() {
             self.obey(now, order);
         }
         self.relay(now, buffers);
+        self.resume(now, buffers);
         let mut counters = self.shard.counters();
         counters.connections = self.streams.len() as u64;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
@@ -182,20 +204,25 @@ impl Worker {
         match order {
             Order::Command(command) => {
                 if let Effect::Closed(slot) = self.shard.command(now, command) {
-                    self.relays[slot] = None;
+                    close(&mut self.relays, &mut self.peers, slot);
                 }
             }
             Order::Allocate(command, socket) => {
-                if let Command::Allocate { client, .. } = &command {
-                    self.streams.set_half_open(client, false);
-                }
-                if let Effect::Opened(slot) = self.shard.command(now, command) {
+                if let Some(slot) = self.allocate(now, command) {
                     self.open(slot, socket);
                 }
             }
+            Order::AllocateTcp(command, relay) => {
+                if let Some(slot) = self.allocate(now, command) {
+                    self.open_tcp(slot, relay);
+                }
+            }
+            Order::Dial(allocation, id, peer) => self.dial(now, allocation, id, peer),
+            Order::Join(client, peer) => self.join(now, &client, peer),
+            Order::HangUp(id) => self.hang_up(id),
             Order::Release(id, to) => {
                 if let Some((slot, moving)) = self.shard.release(id)
-                    && let Some(socket) = self.relays[slot].take()
+                    && let Some(socket) = self.relays.get_mut(slot).and_then(Option::take)
                 {
                     if let Err(error) = self.epoll.forget(&socket.socket) {
                         self.report(format!("a relay socket cannot be given away: {error}"));
@@ -224,6 +251,16 @@ impl Worker {
         }
     }
 
+    fn allocate(&mut self, now: Now, command: Command) -> Option<usize> {
+        if let Command::Allocate { client, .. } = &command {
+            self.streams.set_half_open(client, false);
+        }
+        match self.shard.command(now, command) {
+            Effect::Opened(slot) => Some(slot),
+            _ => None,
+        }
+    }
+
     fn open(&mut self, slot: usize, socket: RelaySocket) {
         if self.relays.len() <= slot {
             self.relays.resize_with(slot + 1, || None);
@@ -232,5 +269,13 @@ impl Worker {
             self.report(format!("a relay socket cannot be watched: {error}"));
         }
         self.relays[slot] = Some(socket);
+    }
+}
+
+/// Closes the relay socket of a slot, for datagrams or for streams.
+fn close(relays: &mut [Option<RelaySocket>], peers: &mut Peers, slot: usize) {
+    match relays.get_mut(slot) {
+        Some(relay @ Some(_)) => *relay = None,
+        _ => peers.close(slot),
     }
 }
