@@ -32,7 +32,8 @@ export function Lobby({ meeting, guest, onJoin }: Props) {
   const microphone = usePreviewTrack("audio", choices.microphoneOn, choices.microphone, devices.refresh);
   const [nameless, setNameless] = useState(false);
   const title = meeting.title || t("meeting.untitled", { name: meeting.owner.name });
-  const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype && devices.speakers.length > 0;
+  // Not asked of the list of speakers, which comes later: the button below would jump away from under the pointer.
+  const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
 
   function join(): void {
     const name = choices.name.trim();
