@@ -30,6 +30,8 @@ class Deployment:
     processes: dict[str, Daemon]
     media_port: int
     """Of the sfuserver, for UDP and TCP."""
+    signalling_port: int
+    """Of the sfuserver, for HTTPS."""
     turn_port: int
     """Of the turnserver, for UDP and TCP."""
     key: str
@@ -65,7 +67,7 @@ def deployment(directory: Path, database: MariaDb) -> Iterator[Deployment]:
                 process.wait_until_ready()
             url = f"https://{HOST}:{ports['apiserver']}"
             key = public_key_hash(directory / "server.pem")
-            yield Deployment(url, mailbox, processes, ports["media"], ports["turn"], key)
+            yield Deployment(url, mailbox, processes, ports["media"], ports["sfuserver"], ports["turn"], key)
         finally:
             for process in processes.values():
                 process.stop()

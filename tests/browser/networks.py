@@ -99,9 +99,9 @@ class Uplink:
         """What the router swallows, in words of nft, e.g. `meta l4proto udp`."""
         self.router.run("nft", f"add rule inet rules passing {what} drop")
 
-    def refuse(self, what: str) -> None:
-        """What the router answers with an ICMP error or a reset, as an office's firewall does."""
-        self.router.run("nft", f"add rule inet rules passing {what} reject")
+    def refuse(self, what: str, how: str = "icmpx admin-prohibited") -> None:
+        """What the router answers itself, as an office's firewall does: with an ICMP error, or a `tcp reset`."""
+        self.router.run("nft", f"add rule inet rules passing {what} reject with {how}")
 
     def pass_all(self) -> None:
         """Takes back what was refused and dropped."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, WebSocket
 
 from tests.browser.browsers import PICTURE, eventually, peer_statistics
 
@@ -34,6 +34,9 @@ class Person:
         self.email = email
         self._mails = mails
         self.console: list[str] = []
+        self.signalling: list[WebSocket] = []
+        """Every socket that the page opened to an sfuserver."""
+        page.on("websocket", lambda socket: self.signalling.append(socket) if "/rtc" in socket.url else None)
         page.on("console", lambda message: self.console.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.console.append(f"error: {error}"))
 
