@@ -127,9 +127,11 @@ soak: .cache/test-packages .cache/native
 	@cd rust && SIMULATED_MINUTES=360 cargo test --locked -q -p meeting-forward --test long_call -- --nocapture
 	@exec $(BIN)/python -m tests.soak $(ARGS)
 
-# Other people's implementations against ours: LiveKit's Python SDK, coturn's and aioice's TURN clients, and the SDK
-# together with a browser.
+# Other people's implementations against ours: MySQL instead of MariaDB, LiveKit's Python SDK, coturn's and aioice's TURN
+# clients, and the SDK together with a browser.
 interop: .cache/test-packages .cache/native .cache/web .cache/system-packages
+	$(STAGE) "MySQL" tools/mysql
+	@MEETING_TESTS_DATABASE=mysql $(BIN)/pytest tests/integration/hub/test_*_mariadb.py
 	@$(BIN)/pytest tests/integration/sfuserver/test_livekit_sdk.py tests/integration/turnserver $(ARGS)
 	@exec tests/browser/namespace.sh $(BIN)/pytest -c tests/browser/pytest.ini tests/browser/test_official_sdk.py $(ARGS)
 

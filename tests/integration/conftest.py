@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,13 +13,14 @@ import pytest
 from tests.support.certificates import write_certificates
 from tests.support.mailbox import HOST, Mailbox
 from tests.support.mariadb import MariaDb
+from tests.support.mysql import Mysql
 from tests.support.processes import SECRET, Daemon, free_port
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDb]:
-    """A MariaDB server of this run's own."""
-    with MariaDb() as server:
+    """A MariaDB server of this run's own; MySQL with MEETING_TESTS_DATABASE=mysql."""
+    with Mysql() if os.environ.get("MEETING_TESTS_DATABASE") == "mysql" else MariaDb() as server:
         yield server
 
 

@@ -40,7 +40,7 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     promised_meetings: dict[str, str] = field(default_factory=dict)
     """Code → owner."""
-    promised_invitations: list[str] = field(default_factory=list)
+    promised_invitations: set[str] = field(default_factory=set)
     promised_chat: dict[str, set[str]] = field(default_factory=dict)
     promised_lines: dict[str, set[str]] = field(default_factory=dict)
 
@@ -64,7 +64,7 @@ class Hub:
 
     All that is asked here may be asked twice (a GET, an Idempotency-Key, an id of the client's), so what got no answer
     is asked once more at once, as a load balancer does. What fails then, or is answered with 5xx, is an error that
-    somebody sees; it is counted, and tried again after a pause.
+    somebody sees, and so is a key that a hub took along when it died; it is counted, and tried again after a pause.
     """
 
     def __init__(self, place: Place, tally: Tally, reactor: Any) -> None:
@@ -103,7 +103,8 @@ class Hub:
                 )
                 text = await treq.content(response)
                 status = response.code
-                if status < 500:
+                problem = json.loads(text).get("type", "") if status == 409 else ""
+                if status < 500 and not problem.endswith("idempotency-key-in-use"):  # whose hub died, say: wait for it
                     self.tally.seconds.append(monotonic() - begun)
                     cookies = response.headers.getRawHeaders("Set-Cookie") or [""]
                     return status, json.loads(text) if text else None, cookies[0].partition(";")[0]
@@ -122,13 +123,15 @@ class Hub:
 class Person:
     """One of them."""
 
-    def __init__(self, number: int, hub: Hub, mailbox: Mailbox, seed: str) -> None:
+    def __init__(self, number: int, hub: Hub, mailbox: Mailbox, seed: str, pause: float) -> None:
+        """`pause`: seconds from one thing they do to the next, on average."""
         self.email = f"person{number}@example.com"
         self._number = number
         self._hub = hub
         self._mailbox = mailbox
         self._chance = Random(f"{seed}/{number}")
         self._source = f"10.{number >> 8 & 255}.{number & 255}.7"
+        self._pause = pause
         self._cookie = ""
 
     async def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -137,8 +140,8 @@ class Person:
             self._cookie = cookie
         return status, answer
 
-    async def _rest(self, longest: float) -> None:
-        await deferLater(self._hub.reactor, self._chance.uniform(0, longest))
+    async def _rest(self) -> None:
+        await deferLater(self._hub.reactor, self._chance.uniform(0, 2 * self._pause))
 
     async def sign_in(self) -> None:
         """With the code from the mail; with another one when the answer to a good code was lost."""
@@ -167,7 +170,7 @@ class Person:
                 if monotonic() > until:
                     break
                 await self._act(round, common, minutes)
-                await self._rest(1.5)
+                await self._rest()
         finally:
             await minutes.finish()
             self._hub.tally.promised_lines.setdefault(common, set()).update(minutes.acknowledged())
@@ -191,7 +194,7 @@ class Person:
         assert status == 201, meeting
         assert meeting["code"] not in self._hub.tally.promised_meetings
         self._hub.tally.promised_meetings[meeting["code"]] = self.email
-        self._hub.tally.promised_invitations.append(invited)
+        self._hub.tally.promised_invitations.add(invited)
 
     async def _list(self, common: str) -> None:
         status, answer = await self._ask("GET", "/api/v1/meetings?when=upcoming")

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+import treq
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IListeningPort, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
+from twisted.web.client import HTTPConnectionPool, ResponseFailed
 
 CONNECT_WITHIN = 2.0
+LOOK_EVERY = 1.0
+"""Seconds between two questions whether a replica is ready."""
 
 
 class Balancer:
     """Listens on loopback. A replica that refuses is passed over; one that dies takes its connections along."""
 
-    def __init__(self, ports: Sequence[int], reactor: Any) -> None:
+    def __init__(self, ports: Sequence[int], reactor: Any, ready: Sequence[str] = ()) -> None:
+        """`ready`: for each port the page that answers 200 while new connections are wanted (`/readyz`)."""
         self._ports = list(ports)
+        self._ready = dict(zip(ports, ready, strict=True)) if ready else {}
+        self._unready: set[int] = set()
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+        self._pool = HTTPConnectionPool(reactor, persistent=False)
         self._reactor = reactor
         self._turn = 0
         self._listening: IListeningPort | None = None
@@ -30,18 +41,23 @@ class Balancer:
         endpoint = TCP4ServerEndpoint(self._reactor, port, interface="127.0.0.1")
         self._listening = await endpoint.listen(Factory.forProtocol(lambda: _Front(self)))
         self.port = port
+        if self._ready:
+            self._looking.start(LOOK_EVERY)
 
     async def stop(self) -> None:
         """Listen no more."""
+        if self._looking.running:
+            self._looking.stop()
         if self._listening is not None:
             await maybeDeferred(self._listening.stopListening)
 
     async def connect(self, front: _Front) -> _Back:
         """A connection to the next replica that takes it."""
         error: Exception = ConnectError()
-        for _ in self._ports:
+        ports = [port for port in self._ports if port not in self._unready] or self._ports
+        for _ in ports:
             self._turn += 1
-            port = self._ports[self._turn % len(self._ports)]
+            port = ports[self._turn % len(ports)]
             endpoint = TCP4ClientEndpoint(self._reactor, "127.0.0.1", port, timeout=CONNECT_WITHIN)
             try:
                 back = await endpoint.connect(Factory.forProtocol(lambda: _Back(front)))
@@ -51,6 +67,23 @@ class Balancer:
                 assert isinstance(back, _Back)
                 return back
         raise error
+
+    def _look(self) -> Deferred[Any]:
+        return gatherResults([Deferred.fromCoroutine(self._ask(port, url)) for port, url in self._ready.items()])
+
+    async def _ask(self, port: int, url: str) -> None:
+        try:
+            answer = await treq.get(url, pool=self._pool, timeout=CONNECT_WITHIN)
+            await treq.content(answer)
+            is_ready = answer.code == 200
+        except (CancelledError, ResponseFailed, TimeoutError):
+            return  # slow: that is not the same as gone
+        except ConnectError:
+            is_ready = False
+        if is_ready:
+            self._unready.discard(port)
+        else:
+            self._unready.add(port)
 
 
 class _Back(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections import Counter
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from threading import Lock
@@ -63,6 +64,11 @@ class Mailbox:
     @property
     def port(self) -> int:
         return int(self._controller.port)
+
+    def recipients(self) -> Counter[str]:
+        """How many mails came to each address."""
+        with self._lock:
+            return Counter(recipient for recipient, _ in self._mails)
 
     def texts_to(self, address: str) -> list[str]:
         """The plain texts of the mails to `address`, oldest first."""

@@ -22,9 +22,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 class MariaDb:
-    """The server. `database(name)` gives the options of a hub that uses a database in it."""
+    """The server. `options(name)` gives the flags of a hub that uses a database in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: tuple[Path, Path] | None = None) -> None:
+        """`tls`: certificate and key; people are then let in by TLS only."""
+        self._tls = tls
         # Not in pytest's directory: every session that starts closes that one to other users.
         self._directory = Path(mkdtemp(prefix="meeting-mariadb-"))
         self.port = free_port()
@@ -43,24 +45,11 @@ class MariaDb:
 
     def start(self) -> None:
         """Make the data directory and start; returns when the server answers."""
-        for program in ("mariadb-install-db", "mariadbd"):
-            if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
-                raise RuntimeError(f"{program} is missing: apt-get install --no-install-recommends mariadb-server")
         data = self._directory / "data"
         data.mkdir(parents=True)
-        as_user = []
-        if os.getuid() == 0:
-            as_user = ["--user=mysql"]
-            for directory in (self._directory, data):
-                shutil.chown(directory, "mysql")
-                directory.chmod(0o755)
-        arguments = ["--no-defaults", *as_user, f"--datadir={data}"]
-        install = ["mariadb-install-db", *arguments, "--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_WITHIN)
-        server = [shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") or "mariadbd", *arguments]
         self._process = subprocess.Popen(
             [
-                *server,
+                *self._server(data),
                 f"--socket={self._directory}/s",
                 f"--pid-file={self._directory}/pid",
                 f"--log-error={self._directory}/errors.log",
@@ -71,13 +60,42 @@ class MariaDb:
                 "--innodb-buffer-pool-size=64M",
                 "--innodb-flush-log-at-trx-commit=0",  # nobody pulls the plug of a test
                 "--innodb-lock-wait-timeout=5",
+                *self._tls_arguments(),
             ],
             preexec_fn=die_with_parent,
         )
         self._wait()
         with self.connect("root", "") as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'")
+            by_tls = " REQUIRE SSL" if self._tls else ""
+            cursor.execute(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'{by_tls}")
             cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'%' WITH GRANT OPTION")
+
+    def _server(self, data: Path) -> list[str]:
+        """The command that starts it; its system tables are in `data` then."""
+        for program in ("mariadb-install-db", "mariadbd"):
+            if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
+                raise RuntimeError(f"{program} is missing: apt-get install --no-install-recommends mariadb-server")
+        as_user = []
+        if os.getuid() == 0:
+            as_user = ["--user=mysql"]
+            for directory in (self._directory, data):
+                shutil.chown(directory, "mysql")
+                directory.chmod(0o755)
+        arguments = ["--no-defaults", *as_user, f"--datadir={data}"]
+        install = ["mariadb-install-db", *arguments, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=START_WITHIN)
+        return [shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") or "mariadbd", *arguments]
+
+    def _tls_arguments(self) -> list[str]:
+        if self._tls is None:
+            return []
+        arguments = []
+        for source, flag in zip(self._tls, ("--ssl-cert", "--ssl-key"), strict=True):
+            file = shutil.copy(source, self._directory)
+            if os.getuid() == 0:
+                shutil.chown(file, "mysql")
+            arguments.append(f"{flag}={file}")
+        return arguments
 
     def stop(self) -> None:
         """End it, and its data."""

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of a queue: every mail arrives; twice only those whose 250 was not written down yet."""
+"""kill -9 in the middle of a queue: every mail arrives; twice only those whose 250 was on its way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.processes import SECRET, Daemon, free_port
 
 MAILS = 200
 AT_ONCE = 8
-"""As many as a hub sends at the same time: what may be between the server's 250 and our row at a kill."""
+"""As many as a hub sends at the same time: more cannot be between the server's answer and the hub at a kill."""
 WITHIN = 120.0
 
 

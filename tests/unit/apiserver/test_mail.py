@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from meeting.apiserver.database import Database, sqlite_url
+from meeting.apiserver.mail.journal import Journal
 from meeting.apiserver.mail.message import write_message
 from meeting.apiserver.mail.rules import (
     LEASE,
@@ -76,8 +77,10 @@ class Post:
         for sender in self.senders:
             sender.wake()
 
-    def sender(self, *transports: FakeTransport, servers: Sequence[Server] = ()) -> Sender:
-        self.senders.append(Sender(self.database, self.reactor, transports, Metrics(), servers))
+    def sender(
+        self, *transports: FakeTransport, servers: Sequence[Server] = (), journal: Journal | None = None
+    ) -> Sender:
+        self.senders.append(Sender(self.database, self.reactor, transports, Metrics(), servers, journal))
         self.senders[-1].startService()
         self.reactor.advance(0)
         return self.senders[-1]
@@ -239,6 +242,53 @@ def test_the_mail_of_a_sender_that_died_is_sent_by_another_when_the_lease_is_ove
     assert post.states() == ["sent"]
     dying.pending[0].callback(NOT_NOW)
     assert post.states() == ["sent"], "the dead one's last word changes nothing"
+
+
+def test_what_was_taken_when_its_sender_was_killed_is_not_sent_again_by_the_one_started_after_it(
+    post: Post, tmp_path: Path
+) -> None:
+    file = tmp_path / "mails-taken"
+    server = FakeTransport()
+    killed = post.sender(server, journal=Journal(file))
+    post.post(wipe=True, minutes=60)
+    run = post.database.run
+
+    async def away(*_: Any) -> Any:
+        raise PleaseWait(1.0)
+
+    # It has read the 250, and nothing that it does afterwards reaches the database.
+    post.database.run = away  # type: ignore[method-assign,assignment]
+    server.pending[0].callback(SENT)
+    killed._renewing.stop()
+    assert killed._rounds.stopService().called
+    killed.running = False
+    post.database.run = run  # type: ignore[method-assign]
+    assert post.states() == ["queued"]
+
+    post.sender(server, journal=Journal(file))
+    ((state, wiped),) = [(row.state, row.text) for row in post.rows()]
+    assert (state, wiped) == ("sent", "")
+    post.reactor.advance(2 * LEASE.total_seconds())
+    assert len(server.diary) == 1
+    assert file.read_text() == "", "the database knows of it now"
+
+
+def test_a_journal_forgets_what_is_settled_and_reads_only_ids(tmp_path: Path) -> None:
+    file = tmp_path / "mails-taken"
+    file.write_bytes(b"0123456789abcdef0123456789abcdef\nhalf a li\xff\n")
+    journal = Journal(file)
+    assert journal.open() == ["0123456789abcdef0123456789abcdef"]
+    journal.add("f" * 32)
+    journal.remove("0123456789abcdef0123456789abcdef", "e" * 32)
+    assert file.read_text() == "f" * 32 + "\n"
+    journal.close()
+
+
+def test_a_journal_that_cannot_be_written_stops_no_mail(post: Post, tmp_path: Path) -> None:
+    server = FakeTransport(SENT)
+    post.sender(server, journal=Journal(tmp_path / "missing" / "mails-taken"))
+    post.post()
+    assert post.states() == ["sent"]
 
 
 def test_a_slow_server_does_not_make_another_sender_send_too(post: Post) -> None:

@@ -1,10 +1,10 @@
 """A call that is sent again under its `Idempotency-Key` gets the first answer again (draft-ietf-httpapi-idempotency-key
 -header-07), whichever replica it reaches.
 
-A row claims the key before the handler runs; it holds the id of what the call will make. When a replica dies between
-the handler's transaction and the answer, the next try takes the claim over with that same id, and the use case finds
-its own row there instead of making a second one (decision 2). Refusals (4xx) are not kept: nothing was made, and the
-same key may be used again.
+A row claims the key before the handler runs; it holds the id of what the call will make. The claim is short, and
+renewed while the handler runs. When a replica dies between the handler's transaction and the answer, the next try takes
+the claim over with that same id, and the use case finds its own row there instead of making a second one (decision 2).
+Refusals (4xx) are not kept: nothing was made, and the same key may be used again.
 """
 
 import hmac
@@ -18,7 +18,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, delete, select, update
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.database import Database, insert_if_absent
@@ -30,8 +34,10 @@ from meeting.daemon.route import Route
 
 #: How long an answer is kept.
 MEMORY = timedelta(hours=24)
-#: How long a call may go on before it counts as broken off: longer than a handler may take (`Limits.request_time`).
-CLAIM = timedelta(seconds=90)
+#: A call that has not renewed its claim for so long is broken off, its replica dead; who waits for it waits no longer.
+#: Taken over while it still goes on, as a replica may be cut off, it makes nothing twice: both make what has one id.
+CLAIM = timedelta(seconds=6)
+RENEW_CLAIM = CLAIM / 4
 LONGEST_KEY = 255
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -54,6 +60,8 @@ class _Claim:
 class Idempotency:
     """The calls of the last day that carried a key (`daemon.web.Once`)."""
 
+    log = Logger()
+
     def __init__(self, database: Database, clock: IReactorTime, secret: bytes) -> None:
         """`secret`: the key of the purpose `idempotency`; with the client's key it seals the answers that are kept."""
         self._database = database
@@ -74,15 +82,32 @@ class Idempotency:
         found = await self._database.run(_claim, fresh, now)
         if isinstance(found, bytes):
             return _opened(self._cipher(key), digest, found)
+        renewing = self._renewing(digest)
         try:
             reply = await handler(replace(call, new_id=found))
         except MeetingError as error:
             if error.status < 500:
                 await self._database.run(_release, digest)
             raise
+        finally:
+            renewing.stop()
         answer = _sealed(self._cipher(key), digest, reply)
         await self._database.run(_keep, digest, answer, utc_now(self._clock) + MEMORY)
         return reply
+
+    def _renewing(self, digest: bytes) -> LoopingCall:
+        def tell(failure: Failure) -> None:
+            # Somebody else may begin now; what both make has one id, so it is made once.
+            self.log.warn("a call's Idempotency-Key could not be kept: {error}", error=failure.getErrorMessage())
+
+        def renew() -> Deferred[None]:
+            work = self._database.run(_renew, digest, utc_now(self._clock))
+            return Deferred.fromCoroutine(work).addErrback(tell)
+
+        renewing = LoopingCall(renew)
+        renewing.clock = self._clock
+        renewing.start(RENEW_CLAIM.total_seconds(), now=False)
+        return renewing
 
     def _cipher(self, key: str) -> AESGCM:
         return AESGCM(hmac.digest(self._secret, key.encode(), "sha256"))
@@ -143,6 +168,11 @@ def _claim(transaction: Connection, fresh: _Claim, now: datetime) -> str | bytes
             wait = max(1, round((found.claimed_until - now).total_seconds()))
             raise StillGoingOn(headers={"Retry-After": str(min(wait, 2))})
     return str(found.id)
+
+
+def _renew(transaction: Connection, digest: bytes, now: datetime) -> None:
+    going_on = (idempotent_call.c.digest == digest) & idempotent_call.c.answer.is_(None)
+    transaction.execute(update(idempotent_call).where(going_on).values(claimed_until=now + CLAIM))
 
 
 def _release(transaction: Connection, digest: bytes) -> None:

@@ -1,9 +1,11 @@
 """The service that empties the queue of mails, on as many replicas as there are.
 
 A sender leases the rows it is going to send: an UPDATE that only one of several can win, renewed while an attempt
-lasts. If it dies, its leases run out within half a minute and another sends. Between the mail server's 250 and our row
-saying so lies the one instant in which a crash lets a mail be sent again; its Message-ID is the same then, so that
-mail programs show it once. While the database is away what was sent is remembered, and written down when it is back.
+lasts. If it dies, its leases run out within half a minute and another sends. What a mail server has taken is noted in a
+file of this process (`Journal`) at once and in the database then; started again, it writes down what it finds there
+before it sends. So a mail is sent again only if its sender dies and does not come back within half a minute, or dies
+before it has read the 250; its Message-ID is the same then, so that mail programs show it once. While the database is
+away what was sent is remembered, and written down when it is back.
 """
 
 import secrets
@@ -23,6 +25,7 @@ from twisted.python.failure import Failure
 from meeting.apiserver.database import Database
 from meeting.apiserver.errands import Rounds
 from meeting.apiserver.mail import rules
+from meeting.apiserver.mail.journal import Journal
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.tables import mail
 from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT, Calendar, calendar_of
@@ -87,8 +90,12 @@ class Sender(Service):
         transports: Sequence[Transport],
         metrics: Metrics,
         servers: Sequence[Server] = (),
+        journal: Journal | None = None,
     ) -> None:
-        """`servers`: what the transports reach, in their order; without them each is for every domain."""
+        """`servers`: what the transports reach, in their order; without them each is for every domain.
+
+        `journal`: without one, what is sent when this process is killed may be sent again.
+        """
         self._database = database
         self._clock = clock
         self._transports = transports
@@ -101,12 +108,16 @@ class Sender(Service):
         self._in_flight: dict[str, Deferred[Any]] = {}
         # Tried, and not written down yet because the database was away: what was sent is not sent again by us.
         self._unsettled: dict[str, tuple[Outgoing, Report]] = {}
+        self._journal = journal
+        self._taken_before: list[str] = []
         self._renewing = LoopingCall(self._renew_leases)
         self._renewing.clock = clock
 
     def startService(self) -> None:
         super().startService()
         if self._transports:
+            if self._journal is not None:
+                self._taken_before = self._journal.open()
             self._rounds.startService()
             self._rounds.wake()
             self._renewing.start(rules.RENEW_LEASE.total_seconds(), now=False)
@@ -122,6 +133,8 @@ class Sender(Service):
         await DeferredList(list(self._in_flight.values()))
         if self._renewing.running:
             self._renewing.stop()
+        if self._journal is not None:
+            self._journal.close()
 
     def wake(self) -> None:
         """Something was queued: look now."""
@@ -147,9 +160,14 @@ class Sender(Service):
 
     async def _take_due(self) -> bool:
         """Begin to send as many as there is room for; says whether there may be more."""
+        if self._taken_before:
+            await self._database.run(_settle_taken, self._taken_before, utc_now(self._clock))
+            self._settled(*self._taken_before)
+            self._taken_before = []
         for letter, report in list(self._unsettled.values()):
             await self._database.run(_settle, letter, self._holder, report, utc_now(self._clock))
             self._unsettled.pop(letter.id)
+            self._settled(letter.id)
         room = AT_ONCE - len(self._in_flight)
         # Reading comes first: most looks find nothing, and a database that only one may write to is left alone.
         if room == 0 or not await self._database.read(_is_due, utc_now(self._clock)):
@@ -187,6 +205,8 @@ class Sender(Service):
             if not rules.serves(server.domains, letter.recipient):
                 continue
             report = await self._transports[number](letter)
+            if report.outcome is Outcome.SENT and self._journal is not None:
+                self._journal.add(letter.id)
             self._note(number, report)
             if report.outcome in (Outcome.SENT, Outcome.REFUSED):
                 break
@@ -206,6 +226,11 @@ class Sender(Service):
         except PleaseWait:
             self._unsettled[letter.id] = (letter, report)
             raise
+        self._settled(letter.id)
+
+    def _settled(self, *identities: str) -> None:
+        if self._journal is not None:
+            self._journal.remove(*identities)
 
     def _note(self, number: int, report: Report) -> None:
         if report.outcome in (Outcome.NOT_NOW, Outcome.UNKNOWN):
@@ -276,5 +301,17 @@ def _settle(transaction: Connection, letter: Outgoing, holder: str, report: Repo
         attempts = letter.attempts + 1
         due = now + rules.delay_after(attempts)
         transaction.execute(held.values(attempts=attempts, due_at=due, holder=None, last_error=report.detail[:500]))
-    over = (mail.c.id == letter.id) & mail.c.state.in_((SENT, FAILED)) & (mail.c.wipe == 1)
+    _wipe(transaction, [letter.id])
+
+
+def _settle_taken(transaction: Connection, ids: Sequence[str], now: datetime) -> None:
+    """Write down that these were sent, whoever holds them by now."""
+    taken = update(mail).where(mail.c.id.in_(ids), mail.c.state == QUEUED)
+    transaction.execute(taken.values(state=SENT, sent_at=now, holder=None, last_error=None))
+    _wipe(transaction, ids)
+
+
+def _wipe(transaction: Connection, ids: Sequence[str]) -> None:
+    """Of those that are done with, forget the text that nobody needs any more."""
+    over = mail.c.id.in_(ids) & mail.c.state.in_((SENT, FAILED)) & (mail.c.wipe == 1)
     transaction.execute(update(mail).where(over).values(text="", html=None))

@@ -7,6 +7,7 @@ from meeting.apiserver.hooks.reach import guarded_agent
 from meeting.apiserver.hooks.sender import HookSender
 from meeting.apiserver.hooks.use_cases import Hooks
 from meeting.apiserver.mail import routes
+from meeting.apiserver.mail.journal import Journal
 from meeting.apiserver.mail.sender import Sender, Server
 from meeting.apiserver.mail.smtp import SmtpTransport, mail_servers
 from meeting.apiserver.mail.use_cases import Brand, Mail
@@ -29,6 +30,7 @@ class MailPart:
             [SmtpTransport(base.reactor, server, tls) for server in servers],
             base.metrics,
             [Server(f"{server.host}:{server.port}", server.domains) for server in servers],
+            Journal(options["stateDirectory"] / "mails-taken"),
         )
         self.mail = Mail(
             base.database, self.sender.wake, public_url=base.public_url, keep=options["demo"], brand=self._brand
