@@ -62,8 +62,8 @@ class Person:
         self.page.wait_for_url("**/m/*")
         return self.page.url
 
-    def schedule(self, title: str, invite: str) -> None:
-        """A meeting that begins in an hour."""
+    def schedule(self, title: str, invite: str, *, encrypted: bool = False) -> str:
+        """A meeting that begins in an hour; gives its key where it is end-to-end encrypted."""
         begin = datetime.now() + timedelta(hours=1)
         self.page.get_by_role("button", name="Schedule").click()
         dialog = self.page.get_by_role("dialog")
@@ -73,8 +73,17 @@ class Person:
         dialog.get_by_label(re.compile(r"^Ends\b(?! by)")).fill((begin + timedelta(minutes=30)).strftime("%H:%M"))
         dialog.get_by_label("Invite", exact=True).fill(invite)
         dialog.get_by_label("Invite", exact=True).press("Enter")
+        if encrypted:
+            dialog.get_by_role("button", name="Options").click()
+            dialog.get_by_role("checkbox", name="End-to-end encrypted").click()
         dialog.get_by_role("button", name="Schedule meeting").click()
+        key = ""
+        if encrypted:
+            handed_out = self.page.get_by_role("dialog", name="Give the key to the others")
+            key = handed_out.locator("code").inner_text()
+            handed_out.get_by_role("button", name="Close").last.click()
         dialog.wait_for(state="hidden")
+        return key
 
     def link_in_mail(self) -> str:
         """The link of the newest invitation."""
@@ -89,11 +98,13 @@ class Person:
 
     # --- the meeting
 
-    def join(self, link: str, *, relay: bool = False, name: str | None = None) -> None:
+    def join(self, link: str, *, relay: bool = False, name: str | None = None, key: str | None = None) -> None:
         """Through the device check, until the controls of the meeting are there."""
         self.page.goto(f"{link}?relay=1" if relay else link)
         if name is not None:
             self.page.get_by_label("Your name").fill(name)
+        if key is not None:
+            self.page.get_by_label("Key of the meeting").fill(key)
         self.page.get_by_role("button", name="Join now").click()
         self.page.get_by_role("button", name="Mute microphone").wait_for()
 

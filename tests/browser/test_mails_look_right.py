@@ -34,6 +34,7 @@ MEETING: dict[str, Any] = {
     "link": LINK,
     "passcode": "0123456789abcdefghijklmnopqrstuv",
     "guests_allowed": True,
+    "e2ee": True,
     "repeats": "every week on Monday, Tuesday, Wednesday, Thursday and Friday, until 24 February 2027",
     "replies": {reply: f"{LINK}?answer={reply}#{'x' * 90}" for reply in ("accepted", "tentative", "declined")},
     "uninvited": False,

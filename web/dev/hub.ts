@@ -24,6 +24,7 @@ interface State {
 }
 
 const OWNER = { id: "p1", name: "Ada Example" };
+const OPTIONS: Meeting["options"] = { guests_allowed: true, passcode: null, lobby: false, presenters: "everyone", minutes_writers: "everyone", max_minutes: null, e2ee: false, reminders: true };
 const letters = (count: number) => Array.from({ length: count }, () => "abcdefghijkmnpqrstuvwxyz"[randomInt(24)]).join("");
 
 function meeting(fields: Partial<Meeting>): Meeting {
@@ -43,7 +44,7 @@ function meeting(fields: Partial<Meeting>): Meeting {
     link: `http://localhost:5173/m/${code}`,
     created_at: new Date().toISOString(),
     guests_allowed: true,
-    options: { guests_allowed: true, passcode: null, lobby: false, presenters: "everyone", minutes_writers: "everyone", max_minutes: null, e2ee: false, reminders: true },
+    options: OPTIONS,
     series: null,
     occurrence: null,
     reply: null,
@@ -55,6 +56,7 @@ function firstState(): State {
   const at = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString();
   const some = [
     meeting({ code: "abc-defg-hij", state: "running" }),
+    meeting({ code: "abc-seal-edd", kind: "scheduled", title: "Salaries", begin_at: at(4), end_at: at(5), options: { ...OPTIONS, e2ee: true } }),
     meeting({ code: "abc-lobb-yyy", state: "running", title: "Behind the door" }),
     meeting({
       code: "abc-plan-nnn",
@@ -120,7 +122,7 @@ function answer(state: State, method: string, path: string, body: Record<string,
   if (call === "POST /api/v1/meetings") {
     const known = [...state.meetings.values()].find((one) => one.kind === "instant");
     if (body["kind"] === "instant" && known) return { status: 200, body: known };
-    const made = meeting({ ...body, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none", writes_minutes: false, delivery: null })) });
+    const made = meeting({ ...body, options: { ...OPTIONS, ...(body["options"] as object | undefined) }, invitees: ((body["invitees"] as string[] | undefined) ?? []).map((email) => ({ email, name: "", reply: "none", writes_minutes: false, delivery: null })) });
     state.meetings.set(made.code, made);
     return { status: 201, body: made };
   }
@@ -140,7 +142,7 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
     case "GET ":
       return { status: 200, body: one };
     case "PATCH ":
-      state.meetings.set(one.code, { ...one, ...body, invitees: one.invitees ?? [] });
+      state.meetings.set(one.code, { ...one, ...body, options: { ...one.options, ...(body["options"] as object | undefined) }, invitees: one.invitees ?? [] });
       return { status: 200, body: state.meetings.get(one.code) };
     case "DELETE ":
       state.meetings.set(one.code, { ...one, state: "cancelled" });

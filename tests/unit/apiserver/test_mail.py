@@ -94,7 +94,7 @@ class Post:
             "end_at": begin_at + timedelta(hours=1),
         }
         values |= {"link": "https://meet.example.com/m/x", "guests_allowed": True}
-        values |= {"repeats": None, "passcode": None, "replies": None, **more}
+        values |= {"repeats": None, "passcode": None, "e2ee": False, "replies": None, **more}
         if more.get("wipe"):
             values = {"code": "123456", "minutes": 10, **more}
         template = "sign_in_code" if more.get("wipe") else "invitation"
@@ -537,12 +537,14 @@ def test_mails_speak_the_readers_language_and_escape_what_people_wrote(post: Pos
         "end_at": begin + timedelta(hours=11),
     }
     values |= {"link": "https://m/x", "guests_allowed": True, "repeats": None, "passcode": "4711", "replies": None}
+    values |= {"e2ee": True}
     letter = post.mail.compose("invitation", BOB, begin, language="de-AT", zone="Europe/Vienna", **values)
     assert (
         letter.subject == "Einladung: <b>Pläne, Mo., 23. Nov. 2026, 15:00 – Di., 24. Nov. 2026, 02:00 (Europe/Vienna)"
     )
     assert "Montag, 23. November 2026, 15:00 – Dienstag, 24. November 2026, 02:00" in letter.text
     assert "Kenncode: 4711" in letter.text
+    assert "Ende-zu-Ende-verschlüsselt. Um die anderen" in letter.text
     assert letter.html is not None and "&lt;b&gt;Pläne" in letter.html and "<b>" not in letter.html
     assert post.mail.compose("invitation", BOB, begin, language="xx", **values).subject.startswith("Invitation:")
 

@@ -82,7 +82,7 @@ def test_owner_and_invited_see_all_and_others_only_the_face(hub: Hub) -> None:
     seen = bob.get(path).json
     assert seen["id"] == meeting["id"]
     assert (seen["is_owner"], seen["invitees"]) == (False, None)
-    face = {"code", "kind", "title", "begin_at", "end_at", "zone", "state", "owner", "guests_allowed"}
+    face = {"code", "kind", "title", "begin_at", "end_at", "zone", "state", "owner", "guests_allowed", "e2ee"}
     for stranger in (hub.sign_in(EVE), hub.browser()):
         seen = stranger.get(path).json
         assert set(seen) == face

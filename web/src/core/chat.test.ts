@@ -3,11 +3,12 @@ import { HandClock, settle } from "../testing/clock.ts";
 import { Problem } from "./api/problem.ts";
 import type { ChatMessage } from "./api/types.ts";
 import { Chat, LONGEST_TEXT } from "./chat.ts";
+import { LONGEST_SEALED, Sealing } from "./sealing.ts";
 
 const id = (digit: string) => digit.repeat(32);
 const grace = { id: "grace", name: "Grace" };
 
-function begin() {
+function begin(sealing: Sealing | null = null) {
   const clock = new HandClock();
   const kept: ChatMessage[] = [];
   const said: string[] = [];
@@ -18,6 +19,7 @@ function begin() {
     code: "abc",
     newId: () => (made++).toString(16).padStart(32, "0"),
     me: () => ({ id: "ada", name: "Ada" }),
+    sealing: () => sealing,
     broadcast: async (text, messageId) => {
       if (!net.room) throw new Error("not connected");
       said.push(`${messageId.slice(-2)} ${text}`);
@@ -52,8 +54,8 @@ describe("the chat", () => {
 
   test("shows a message once, whether it comes by the room, by the hub or by both", async () => {
     const { chat, kept, texts } = begin();
-    chat.hear({ id: id("a"), text: "hello", author: grace });
-    chat.hear({ id: id("a"), text: "hello", author: grace });
+    void chat.hear({ id: id("a"), text: "hello", author: grace });
+    void chat.hear({ id: id("a"), text: "hello", author: grace });
     expect(texts()).toEqual(["Grace: hello (live)"]);
     kept.push({ id: id("a"), text: "hello", author: grace, sent_at: "2026-11-23T10:00:00Z" });
     await chat.catchUp();
@@ -92,13 +94,13 @@ describe("the chat", () => {
 
   test("counts what others wrote while it was closed", async () => {
     const { chat } = begin();
-    chat.hear({ id: id("a"), text: "one", author: grace });
-    chat.hear({ id: id("b"), text: "two", author: grace });
+    void chat.hear({ id: id("a"), text: "one", author: grace });
+    void chat.hear({ id: id("b"), text: "two", author: grace });
     await chat.send("mine");
     expect(chat.state.get().unread).toBe(2);
     chat.setOpen(true);
     expect(chat.state.get().unread).toBe(0);
-    chat.hear({ id: id("c"), text: "three", author: grace });
+    void chat.hear({ id: id("c"), text: "three", author: grace });
     expect(chat.state.get().unread).toBe(0);
   });
 
@@ -113,17 +115,86 @@ describe("the chat", () => {
 
   test("ignores what no honest client sends", () => {
     const { chat, texts } = begin();
-    chat.hear({ id: undefined, text: "x", author: grace });
-    chat.hear({ id: "../../x", text: "x", author: grace });
-    chat.hear({ id: id("a"), text: "x".repeat(LONGEST_TEXT + 1), author: grace });
-    chat.hear({ id: id("a"), text: "", author: grace });
+    void chat.hear({ id: undefined, text: "x", author: grace });
+    void chat.hear({ id: "../../x", text: "x", author: grace });
+    void chat.hear({ id: id("a"), text: "x".repeat(LONGEST_TEXT + 1), author: grace });
+    void chat.hear({ id: id("a"), text: "", author: grace });
     expect(texts()).toEqual([]);
   });
 
   test("a message over the room cannot replace one that is there", async () => {
     const { chat, texts } = begin();
     await chat.send("mine");
-    chat.hear({ id: id("0"), text: "forged", author: grace });
+    void chat.hear({ id: id("0"), text: "forged", author: grace });
     expect(texts()).toEqual(["Ada Lovelace: mine (kept)"]);
+  });
+});
+
+describe("the chat of an end-to-end encrypted meeting", () => {
+  const sealing = new Sealing("k7qd3", "abc");
+
+  test("gives the hub nothing that it can read, and reads it again", async () => {
+    const { chat, kept, texts } = begin(sealing);
+    await chat.send("the price is 7 €");
+    expect(kept).toHaveLength(1);
+    expect(kept[0]?.text).toMatch(/^e2ee1:[\w-]{30,}$/);
+    expect(texts()).toEqual(["Ada Lovelace: the price is 7 € (kept)"]);
+    const later = begin(sealing);
+    later.kept.push(...kept);
+    await later.chat.catchUp();
+    expect(later.texts()).toEqual(["Ada Lovelace: the price is 7 € (kept)"]);
+  });
+
+  test("says of what another key has sealed that it cannot be read, and reads it once it has that key", async () => {
+    let mine = new Sealing("other", "abc");
+    const { chat, kept, texts } = begin({ seal: (...of) => mine.seal(...of), open: (...of) => mine.open(...of) } as Sealing);
+    kept.push({ id: id("a"), text: await sealing.seal("hello", { id: id("a"), author: "grace" }), author: grace, sent_at: "2026-11-23T10:00:00Z" });
+    await chat.catchUp();
+    expect(texts()).toEqual(["Grace:  (unreadable)"]);
+    mine = sealing;
+    await chat.reread();
+    expect(texts()).toEqual(["Grace: hello (kept)"]);
+  });
+
+  test("does not take one person's message for another's", async () => {
+    const { chat, kept, texts } = begin(sealing);
+    const text = await sealing.seal("I agree", { id: id("a"), author: "ada" });
+    kept.push({ id: id("a"), text, author: grace, sent_at: "2026-11-23T10:00:00Z" });
+    kept.push({ id: id("b"), text, author: { id: "ada", name: "Ada" }, sent_at: "2026-11-23T10:00:01Z" });
+    await chat.catchUp();
+    kept.push({ id: id("c"), text: "me too", author: grace, sent_at: "2026-11-23T10:00:02Z" });
+    await chat.catchUp();
+    expect(texts()).toEqual(["Grace:  (unreadable)", "Ada:  (unreadable)", "Grace: me too (kept)"]);
+    expect(chat.state.get().entries.map(({ plain }) => plain)).toEqual([undefined, undefined, true]);
+  });
+
+  test("tells those present nothing that others can read, and hears from them nothing that they have not sealed", async () => {
+    const { chat, said, texts } = begin(sealing);
+    await chat.send("hello");
+    const told = said[0]?.slice(3) ?? "";
+    expect(told).toMatch(/^e2ee1:/);
+    const other = begin(sealing);
+    const ada = { id: "ada", name: "Ada" };
+    const heard = { id: "0".repeat(32), text: told };
+    await other.chat.hear({ ...heard, author: grace });
+    await other.chat.hear({ ...heard, text: "hello", author: ada });
+    expect(other.texts()).toEqual([]);
+    await other.chat.hear({ ...heard, author: ada });
+    expect(other.texts()).toEqual(["Ada: hello (live)"]);
+    expect(texts()).toHaveLength(1);
+  });
+
+  test.each(["e2ee1:", "e2ee1:????", "e2ee1:AAAA", `e2ee1:${"A".repeat(4000)}`])("is not confused by %j", async (text) => {
+    const { chat, kept, texts } = begin(sealing);
+    kept.push({ id: id("a"), text, author: grace, sent_at: "2026-11-23T10:00:00Z" });
+    await chat.catchUp();
+    expect(texts()).toEqual(["Grace:  (unreadable)"]);
+  });
+
+  test("has messages that fit the hub however they are written", async () => {
+    const { chat, kept } = begin(sealing);
+    await chat.send("€".repeat(LONGEST_TEXT));
+    expect(kept[0]?.text.length).toBeLessThanOrEqual(LONGEST_TEXT);
+    expect(chat.longest).toBe(LONGEST_SEALED);
   });
 });

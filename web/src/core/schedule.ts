@@ -36,6 +36,8 @@ export interface Options {
   lobby: boolean;
   present: boolean;
   reminders: boolean;
+  /** End-to-end encrypted. */
+  encrypted: boolean;
   writers: "everyone" | "hosts" | "named";
   /** Minutes; null: as long as it takes. */
   longest: number | null;
@@ -50,6 +52,7 @@ function optionsOf(house: House | null): Options {
     lobby: house?.default_lobby ?? false,
     present: true,
     reminders: true,
+    encrypted: false,
     writers: "everyone",
     longest: house?.max_minutes ?? null,
   };
@@ -108,6 +111,7 @@ export function draftOf(meeting: Meeting, scope: Scope = "this"): Draft {
       lobby: meeting.options.lobby,
       present: meeting.options.presenters === "everyone",
       reminders: meeting.options.reminders,
+      encrypted: meeting.options.e2ee,
       writers: meeting.options.minutes_writers,
       longest: meeting.options.max_minutes,
     },
@@ -174,13 +178,14 @@ export function requestOf(draft: Draft): ScheduleRequest {
 }
 
 /** What was said, in the hub's words. */
-function saidOf({ passcode, guests, lobby, present, reminders, writers, longest }: Draft["options"]): NonNullable<ScheduleRequest["options"]> {
+function saidOf({ passcode, guests, lobby, present, reminders, encrypted, writers, longest }: Draft["options"]): NonNullable<ScheduleRequest["options"]> {
   return {
     ...(passcode === undefined ? {} : { passcode: passcode.trim() }),
     ...(guests === undefined ? {} : { guests_allowed: guests }),
     ...(lobby === undefined ? {} : { lobby }),
     ...(present === undefined ? {} : { presenters: present ? "everyone" : "hosts" }),
     ...(reminders === undefined ? {} : { reminders }),
+    ...(encrypted === undefined ? {} : { e2ee: encrypted }),
     ...(writers === undefined ? {} : { minutes_writers: writers }),
     // The hub's word for "as long as it takes".
     ...(longest === undefined ? {} : { max_minutes: longest ?? 0 }),

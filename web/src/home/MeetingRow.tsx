@@ -1,9 +1,10 @@
 import { ActionIcon, Badge, Button, Group, Menu, Paper, Stack, Text } from "@mantine/core";
-import { IconDots, IconNotes, IconPencil, IconRepeat, IconTrash, IconUsers } from "@tabler/icons-react";
+import { IconDots, IconNotes, IconPencil, IconRepeat, IconShieldLock, IconTrash, IconUsers } from "@tabler/icons-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "react-router";
 import type { Meeting } from "../core/api/types.ts";
+import { keptKey, linkWithKey } from "../core/meetingKey.ts";
 import { span } from "../core/when.ts";
 import { CopyLink } from "../ui/CopyLink.tsx";
 import { CancelDialog } from "./CancelDialog.tsx";
@@ -18,6 +19,7 @@ interface Props {
 export function MeetingRow({ meeting, past, onEdit }: Props) {
   const { t, i18n } = useTranslation();
   const [cancelling, setCancelling] = useState(false);
+  const key = meeting.options.e2ee ? keptKey(window.localStorage, meeting.code) : null;
   const title = meeting.title || t("meeting.untitled", { name: meeting.owner.name });
   const when = meeting.begin_at !== null && meeting.end_at !== null ? span(meeting.begin_at, meeting.end_at, i18n.language) : t("home.anytime");
   return (
@@ -29,6 +31,7 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
               {title}
             </Text>
             {meeting.series === null ? null : <IconRepeat size={16} role="img" aria-label={t("home.repeats")} />}
+            {meeting.options.e2ee ? <IconShieldLock size={16} role="img" aria-label={t("e2ee.badge")} /> : null}
             {meeting.state === "running" ? <Badge color="teal.9">{t("home.running")}</Badge> : null}
             {meeting.state === "cancelled" ? <Badge color="gray" variant="outline" c="dimmed">{t("home.cancelled")}</Badge> : null}
           </Group>
@@ -41,7 +44,7 @@ export function MeetingRow({ meeting, past, onEdit }: Props) {
         <Group gap="xs">
           {past ? null : (
             <>
-              <CopyLink link={meeting.link} />
+              <CopyLink link={linkWithKey(meeting.link, key)} {...(key === null ? {} : { label: t("e2ee.copy") })} />
               <Button component={Link} to={`/m/${meeting.code}`} aria-label={t("home.joinNamed", { title })}>
                 {t("home.join")}
               </Button>

@@ -23,7 +23,7 @@ export function OptionFields({ draft, house, fresh, error, onChange }: Props) {
   const change = (part: Partial<Options>) => onChange({ options: { ...draft.options, ...part } });
   const madeByHub = fresh && house?.default_passcode === true;
   const without = madeByHub && draft.options.passcode === "";
-  const check = (name: "guests" | "lobby" | "present" | "reminders", more: object = {}) => (
+  const check = (name: "guests" | "lobby" | "present" | "reminders" | "encrypted", more: object = {}) => (
     <Checkbox label={t(`schedule.${name}`)} checked={shown[name]} onChange={(event) => change({ [name]: event.currentTarget.checked })} {...more} />
   );
   return (
@@ -57,6 +57,7 @@ export function OptionFields({ draft, house, fresh, error, onChange }: Props) {
       {check("lobby")}
       {check("present")}
       {check("reminders")}
+      {check("encrypted", { description: t("schedule.encryptedHint") })}
       <NumberInput
         label={t("schedule.longest")}
         description={t("schedule.longestHint")}

@@ -14,7 +14,7 @@ export function PersonalLinkPage() {
   const { handle = "" } = useParams();
   const hub = useHub();
   const link = useQuery({ queryKey: ["personal-link", handle], queryFn: () => hub.personalLink(handle), retry: false });
-  if (link.isSuccess) return <Navigate to={`/m/${link.data.code}`} replace />;
+  if (link.isSuccess) return <Navigate to={`/m/${link.data.code}${window.location.hash}`} replace />;
   if (link.error === null) return <Loading />;
   if (Problem.from(link.error).kind === "not-found") return <NotFound />;
   return (

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 import { describe, expect, test } from "vitest";
 import { Problem } from "../core/api/problem.ts";
 import type { House, ScheduleRequest } from "../core/api/types.ts";
+import { keptKey } from "../core/meetingKey.ts";
 import { ada, house, server } from "../testing/people.ts";
 import { accessible, show } from "../testing/show.tsx";
 import { useMe } from "../ui/useMe.ts";
@@ -89,5 +90,21 @@ describe("scheduling", () => {
     await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
     await waitFor(() => expect(closed()).toBe(1));
     expect(asked).toMatchObject([{ invitees: ["grace@x.org", "mary@x.org"], options: {} }]);
+  });
+
+  test("hands out the key of an encrypted meeting, and keeps it for the next time", async () => {
+    const { asked, closed, user } = await open(async () => ({ code: "abc-defg-hij", link: "https://x.org/m/abc-defg-hij" }));
+    await user.type(screen.getByRole("textbox", { name: /Title/ }), "Plan");
+    await user.click(screen.getByRole("button", { name: "Options" }));
+    await user.click(await screen.findByRole("checkbox", { name: "End-to-end encrypted" }));
+    await user.click(screen.getByRole("button", { name: "Schedule meeting" }));
+    expect(await screen.findByRole("dialog", { name: "Give the key to the others" })).toBeVisible();
+    const key = keptKey(window.localStorage, "abc-defg-hij");
+    expect(screen.getByText(key ?? "no key")).toBeVisible();
+    // What goes to the hub says that it is encrypted, and not with what.
+    expect(asked[0]?.options).toEqual({ e2ee: true });
+    expect(closed()).toBe(0);
+    await user.click(screen.getAllByRole("button", { name: "Close" }).at(-1) as HTMLElement);
+    expect(closed()).toBe(1);
   });
 });

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Meeting, Scope } from "../core/api/types.ts";
+import { keepKey, keptKey, makeKey } from "../core/meetingKey.ts";
 import {
   badAddresses,
   browserZone,
@@ -20,6 +21,7 @@ import {
 import { span } from "../core/when.ts";
 import { useHub } from "../hub.ts";
 import { Dialog } from "../ui/Dialog.tsx";
+import { KeyHandout } from "../ui/KeyHandout.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { useMe } from "../ui/useMe.ts";
 import { addressesOf, AddressField } from "./AddressField.tsx";
@@ -39,6 +41,7 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
   const [scope, setScope] = useState<Scope>("this");
   const [draft, setDraft] = useState<Draft>(() => (meeting === null ? newDraft(Date.now(), browserZone(), house) : draftOf(meeting, scope)));
   const [typed, setTyped] = useState("");
+  const [handOut, setHandOut] = useState<{ link: string; key: string } | null>(null);
   const [found, setFound] = useState<Complaints>({});
   const change = (part: Partial<Draft>) => {
     setDraft((old) => ({ ...old, ...part }));
@@ -46,9 +49,11 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
   };
   const save = useMutation({
     mutationFn: (whole: Draft) => (meeting === null ? hub.schedule(requestOf(whole)) : hub.change(meeting.code, changeOf(meeting, whole, scope))),
-    onSuccess: async () => {
+    onSuccess: async ({ code, link }, { options }) => {
+      // Of a meeting that is encrypted from now on, whoever made it hands out the key.
+      if (options.encrypted === true) setHandOut({ link, key: keyOf(code) });
       await queries.invalidateQueries({ queryKey: [MEETINGS] });
-      onClose();
+      if (options.encrypted !== true) onClose();
     },
   });
   const onlyThis = recurs && scope === "this";
@@ -58,6 +63,18 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
     const what = found[field];
     return what === undefined ? null : t(`schedule.${what}`, { addresses: badAddresses(draft).join(", ") });
   };
+  if (handOut !== null) {
+    return (
+      <Dialog onClose={onClose} title={t("e2ee.handOutTitle")}>
+        <KeyHandout link={handOut.link} meetingKey={handOut.key} />
+        <Group justify="flex-end" mt="md">
+          <Button onClick={onClose} data-autofocus>
+            {t("app.close")}
+          </Button>
+        </Group>
+      </Dialog>
+    );
+  }
   return (
     <Dialog onClose={onClose} size="lg" title={t(meeting === null ? "schedule.title" : "schedule.change")}>
       <form
@@ -175,4 +192,11 @@ export function ScheduleDialog({ meeting, onClose }: { meeting: Meeting | null; 
       </form>
     </Dialog>
   );
+}
+
+/** The key of a meeting that this browser's person has made encrypted; a new one where there is none yet. */
+function keyOf(code: string): string {
+  const key = keptKey(window.localStorage, code) ?? makeKey((bytes) => crypto.getRandomValues(new Uint8Array(bytes)));
+  keepKey(window.localStorage, code, key);
+  return key;
 }

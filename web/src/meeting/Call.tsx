@@ -1,6 +1,7 @@
 import { Badge, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { linkWithKey } from "../core/meetingKey.ts";
 import type { Phase } from "../core/session.ts";
 import type { LiveMeeting } from "../room/enter.ts";
 import { AskDialog } from "./AskDialog.tsx";
@@ -14,6 +15,7 @@ import { SidePanel, type Panel } from "./SidePanel.tsx";
 import { Stage } from "./Stage.tsx";
 import classes from "./call.module.css";
 import { useControls } from "./useControls.ts";
+import { NOBODY, StrangersContext } from "./useStranger.ts";
 
 interface Props {
   live: LiveMeeting;
@@ -45,7 +47,9 @@ export function Call({ live, title, phase }: Props) {
         </Group>
       </header>
       <main className={classes["stage"]} aria-label={t("call.pictures")}>
-        <Stage />
+        <StrangersContext value={live.encryption?.strangers.list ?? NOBODY}>
+          <Stage link={() => linkWithKey(`${window.location.origin}/m/${live.code}`, live.encryption?.key.get() ?? null)} />
+        </StrangersContext>
         <FloatingReactions live={live} />
       </main>
       {panel === null ? null : <SidePanel panel={panel} live={live} onClose={() => toggle(panel)} />}

@@ -2,7 +2,7 @@ import { ActionIcon, Anchor, Button, Group, Text, Textarea } from "@mantine/core
 import { IconSend2 } from "@tabler/icons-react";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { LONGEST_TEXT, type Chat, type ChatEntry } from "../core/chat.ts";
+import { type Chat, type ChatEntry } from "../core/chat.ts";
 import { linkify } from "../core/linkify.ts";
 import { timeOfDay } from "../core/when.ts";
 import { useReadable } from "../ui/useReadable.ts";
@@ -46,7 +46,7 @@ export function ChatPanel({ chat }: { chat: Chat }) {
           autosize
           minRows={1}
           maxRows={5}
-          maxLength={LONGEST_TEXT}
+          maxLength={chat.longest}
           value={text}
           onChange={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => {
@@ -87,6 +87,11 @@ function Message({ entry, onRetry }: { entry: ChatEntry; onRetry: () => void }) 
           ),
         )}
       </Text>
+      {entry.state === "unreadable" || entry.plain ? (
+        <Text size="sm" c="dimmed" fs="italic">
+          {t(entry.plain ? "chat.plain" : "chat.unreadable")}
+        </Text>
+      ) : null}
       {entry.state === "failed" ? (
         <Group gap="xs" role="alert">
           <Text size="xs" c="red">

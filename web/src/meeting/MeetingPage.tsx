@@ -13,6 +13,7 @@ import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
 import { Closed } from "./Closed.tsx";
 import { Lobby } from "./Lobby.tsx";
+import { useMeetingKey } from "./useMeetingKey.ts";
 
 const MeetingRoom = lazy(async () => ({ default: (await import("./MeetingRoom.tsx")).MeetingRoom }));
 
@@ -20,6 +21,8 @@ export interface Ready {
   choices: Choices;
   guestName: string | null;
   tracks: FirstTracks;
+  /** Null: not end-to-end encrypted. */
+  key: string | null;
 }
 
 export function MeetingPage() {
@@ -29,6 +32,7 @@ export function MeetingPage() {
   const me = useMe();
   const queries = useQueryClient();
   const meeting = useQuery({ queryKey: ["meeting", code], queryFn: () => hub.meeting(code), refetchOnWindowFocus: false });
+  const held = useMeetingKey(code);
   const [live, setLive] = useState<LiveMeeting | null>(null);
   const title = meeting.data === undefined ? "" : meeting.data.title || t("meeting.untitled", { name: meeting.data.owner.name });
   usePageTitle(title || t("meeting.title"));
@@ -59,6 +63,7 @@ export function MeetingPage() {
     <Lobby
       meeting={meeting.data}
       guest={guest}
+      held={held}
       onJoin={(ready) => {
         void import("../room/enter.ts").then(({ enterMeeting }) => setLive(enterMeeting({ hub, code, ...ready })));
       }}

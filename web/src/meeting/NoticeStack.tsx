@@ -4,6 +4,7 @@ import { IconVolumeOff } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 import type { LiveMeeting } from "../room/enter.ts";
 import { useReadable } from "../ui/useReadable.ts";
+import { StrangersNotice } from "./StrangersNotice.tsx";
 import classes from "./call.module.css";
 
 export function NoticeStack({ live }: { live: LiveMeeting }) {
@@ -12,6 +13,7 @@ export function NoticeStack({ live }: { live: LiveMeeting }) {
   const { canPlayAudio, startAudio } = useAudioPlayback(live.room);
   return (
     <div className={classes["notices"]} role="status">
+      {live.encryption === null ? null : <StrangersNotice encryption={live.encryption} code={live.code} />}
       {canPlayAudio ? null : (
         <Alert color="yellow" variant="filled" autoContrast icon={<IconVolumeOff aria-hidden />}>
           <Group justify="space-between">

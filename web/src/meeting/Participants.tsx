@@ -5,12 +5,15 @@ import { RoomEvent, Track, type Participant } from "livekit-client";
 import { useTranslation } from "react-i18next";
 import { byHand, handOf } from "../core/hands.ts";
 import { roleOf } from "../core/roles.ts";
+import type { Encryption } from "../room/encryption.ts";
 import type { LiveMeeting } from "../room/enter.ts";
 import { CopyLink } from "../ui/CopyLink.tsx";
+import { KeyHandout } from "../ui/KeyHandout.tsx";
 import { DoorList } from "./DoorList.tsx";
 import { HostTools } from "./HostTools.tsx";
 import { PersonMenu } from "./PersonMenu.tsx";
 import { PersonAvatar } from "../ui/PersonAvatar.tsx";
+import { useReadable } from "../ui/useReadable.ts";
 import classes from "./call.module.css";
 
 /** The list is sorted by hands: a change of attributes counts, who speaks does not. */
@@ -31,7 +34,7 @@ export function Participants({ live }: { live: LiveMeeting }) {
     <div className={classes["panelBody"]}>
       <Stack>
         <DoorList live={live} />
-        <CopyLink link={link} />
+        {live.encryption === null ? <CopyLink link={link} /> : <CurrentKey link={link} encryption={live.encryption} />}
         <HostTools live={live} hands={hands} />
         <Text size="sm" c="dimmed">
           {t("people.count", { count: people.length })}
@@ -44,6 +47,10 @@ export function Participants({ live }: { live: LiveMeeting }) {
       </Stack>
     </div>
   );
+}
+
+function CurrentKey({ link, encryption }: { link: string; encryption: Encryption }) {
+  return <KeyHandout link={link} meetingKey={useReadable(encryption.key)} />;
 }
 
 function Person({ live, participant }: { live: LiveMeeting; participant: Participant }) {

@@ -1,6 +1,6 @@
 import { useRoomInfo } from "@livekit/components-react";
 import { Badge } from "@mantine/core";
-import { IconDoor, IconLock } from "@tabler/icons-react";
+import { IconDoor, IconLock, IconShieldLock } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { readRoomState } from "../core/roomState.ts";
@@ -18,6 +18,11 @@ export function RoomBadges({ live }: { live: LiveMeeting }) {
   const left = useTimeLeft(endsAt);
   return (
     <>
+      {live.encryption === null ? null : (
+        <Badge color="teal.9" leftSection={<IconShieldLock size={14} aria-hidden />} title={t("e2ee.what")}>
+          {t("e2ee.badge")}
+        </Badge>
+      )}
       {locked ? (
         <Badge variant="light" leftSection={<IconLock size={12} aria-hidden />}>
           {t("call.locked")}

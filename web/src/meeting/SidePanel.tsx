@@ -1,4 +1,4 @@
-import { CloseButton, Title } from "@mantine/core";
+import { CloseButton, Text, Title } from "@mantine/core";
 import { useFocusReturn } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
@@ -44,6 +44,11 @@ export function SidePanel({ panel, live, onClose }: Props) {
       {panel === "participants" ? <Participants live={live} /> : null}
       {panel === "minutes" ? (
         <div className={classes["panelBody"]}>
+          {live.encryption === null ? null : (
+            <Text size="sm" c="dimmed" mb="xs">
+              {t("e2ee.minutes")}
+            </Text>
+          )}
           <MinutesPanel code={live.code} />
         </div>
       ) : null}

@@ -27,8 +27,8 @@ const EVENTS = [
   RoomEvent.TrackSubscriptionStatusChanged,
 ];
 
-/** Everybody's picture: a grid, or one thing large with the others beside it. */
-export function Stage() {
+/** Everybody's picture: a grid, or one thing large with the others beside it. `link`: what whoever is alone sends to others. */
+export function Stage({ link }: { link: () => string }) {
   const all = useTracks(SOURCES, { updateOnlyOn: EVENTS, onlySubscribed: false });
   // One's own screen shows itself without end where it is also what is shared.
   const tracks = all.filter((ref) => !(ref.participant.isLocal && ref.source === Track.Source.ScreenShare));
@@ -42,7 +42,7 @@ export function Stage() {
   const focus = focusOf(candidates, pinned, shown === undefined ? null : tileKey(shown));
   const onPin = (key: string) => setPinned(key === focus ? null : key);
   const focused = tracks.find((ref) => tileKey(ref) === focus);
-  if (focused === undefined) return <TileGrid tracks={tracks} onPin={onPin} />;
+  if (focused === undefined) return <TileGrid tracks={tracks} onPin={onPin} link={link} />;
   const others = tracks.filter((ref) => ref !== focused);
   return (
     <div className={classes["focus"]}>
@@ -60,7 +60,7 @@ export function Stage() {
   );
 }
 
-function TileGrid({ tracks, onPin }: { tracks: TileRef[]; onPin: (key: string) => void }) {
+function TileGrid({ tracks, onPin, link }: { tracks: TileRef[]; onPin: (key: string) => void; link: () => string }) {
   const { t } = useTranslation();
   const { ref: box, width, height } = useElementSize();
   const [wanted, setWanted] = useState(0);
@@ -88,17 +88,17 @@ function TileGrid({ tracks, onPin }: { tracks: TileRef[]; onPin: (key: string) =
           </ActionIcon>
         </Group>
       ) : null}
-      {tracks.length === 1 ? <Alone /> : null}
+      {tracks.length === 1 ? <Alone link={link} /> : null}
     </div>
   );
 }
 
-function Alone() {
+function Alone({ link }: { link: () => string }) {
   const { t } = useTranslation();
   return (
     <Group className={classes["alone"] ?? ""} justify="center" gap="sm">
       <Text>{t("call.alone")}</Text>
-      <Button size="compact-md" variant="white" onClick={() => void navigator.clipboard.writeText(window.location.origin + window.location.pathname)}>
+      <Button size="compact-md" variant="white" onClick={() => void navigator.clipboard.writeText(link())}>
         {t("app.copyLink")}
       </Button>
     </Group>

@@ -5,6 +5,7 @@ import { Track } from "livekit-client";
 import { useTranslation } from "react-i18next";
 import { hueOf, initials } from "../core/people.ts";
 import classes from "./stage.module.css";
+import { useStranger } from "./useStranger.ts";
 
 export type TileRef = TrackReferenceOrPlaceholder;
 
@@ -31,12 +32,14 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
   // The sound of a shared screen counts as its owner's; a muted person still does not speak.
   const speaking = useIsSpeaking(participant) && !screen && !silent;
   const dark = useIsMuted(trackRef);
+  const stranger = useStranger(participant.identity);
   const name = participant.name || participant.identity;
   const shown = participant.isLocal ? t("people.you", { name }) : name;
   const label = screen ? t("call.screenOf", { name: shown }) : shown;
   const unverified = participant.attributes["role"] === "guest" ? t("people.unverified") : "";
   const hand = (useParticipantAttribute("hand", { participant }) ?? "") !== "" && !screen;
-  const marks = [hand ? t("people.hand") : "", spotlight ? t("people.spotlight") : ""];
+  const unseen = stranger === null ? "" : t(stranger === "key" ? "e2ee.tileKey" : "e2ee.tilePlain");
+  const marks = [unseen, hand ? t("people.hand") : "", spotlight ? t("people.spotlight") : ""];
   const state = [label, unverified, ...marks, silent && !screen ? t("people.muted") : "", speaking ? t("people.speaking") : ""].filter(Boolean).join(", ");
   const mirrored = participant.isLocal && !screen;
   return (
@@ -48,7 +51,7 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
       data-source={source}
       data-speaking={speaking}
     >
-      {trackRef.publication !== undefined && !dark ? (
+      {trackRef.publication !== undefined && !dark && stranger === null ? (
         <VideoTrack
           trackRef={trackRef}
           aria-label={t(screen ? "call.screenOf" : "call.pictureOf", { name: shown })}
@@ -67,6 +70,7 @@ export function Tile({ trackRef, onPin, pinned, contain = false, spotlight = fal
         {hand ? <IconHandStop size={15} color="var(--mantine-color-yellow-4)" /> : null}
         {silent && !screen ? <IconMicrophoneOff size={15} /> : null}
         <span>{label}</span>
+        {unseen ? <span className={classes["unverified"]}>{unseen}</span> : null}
         {unverified ? <span className={classes["unverified"]}>{unverified}</span> : null}
       </div>
       <ActionIcon

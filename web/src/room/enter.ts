@@ -12,6 +12,7 @@ import { Reactions, TOPIC as REACTION } from "../core/reactions.ts";
 import { leads, roleOf } from "../core/roles.ts";
 import { MeetingSession, type Phase } from "../core/session.ts";
 import { createStore, type Store } from "../core/store.ts";
+import { Encryption } from "./encryption.ts";
 import { RoomLine } from "./line.ts";
 import { Outgoing, type FirstTracks } from "./outgoing.ts";
 
@@ -24,6 +25,8 @@ export interface LiveMeeting {
   notices: Notices;
   reactions: Reactions;
   door: Door;
+  /** Null: the meeting is not end-to-end encrypted. */
+  encryption: Encryption | null;
   /** What a host asks of us just now; we decide. */
   asked: Store<"microphone" | "camera" | null>;
   /** Tells this tab from the person's others. */
@@ -39,14 +42,18 @@ export interface Entry {
   guestName: string | null;
   choices: Choices;
   tracks: FirstTracks;
+  /** Of an end-to-end encrypted meeting. */
+  key: string | null;
 }
 
-export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): LiveMeeting {
+export function enterMeeting({ hub, code, guestName, choices, tracks, key }: Entry): LiveMeeting {
   // Its "info" tells of every track and every candidate; in a person's console only what is wrong counts.
   setLogLevel("warn");
   const clock = systemClock;
   const notices = new Notices(clock);
-  const room = createRoom(choices);
+  const encryption = key === null ? null : new Encryption(key, code, clock);
+  const room = createRoom(choices, encryption);
+  encryption?.watch(room);
   const outgoing = new Outgoing(room, notices, tracks);
   // Diagnostic: `?relay=1` shows whether the turnserver alone can carry the meeting.
   const relayOnly = new URLSearchParams(window.location.search).get("relay") === "1";
@@ -55,12 +62,14 @@ export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): 
     hub,
     clock,
     code,
-    line: new RoomLine(room, outgoing, relayOnly),
+    line: new RoomLine(room, outgoing, relayOnly, encryption),
     random: Math.random,
     device,
     ...(guestName === null ? {} : { guestName }),
   });
-  const chat = createChat(hub, code, room, session);
+  const chat = createChat({ hub, code, room, session, encryption });
+  // What another key had sealed may be readable now.
+  encryption?.key.subscribe(() => chat.reread().catch(() => notices.add("historyMissing")));
   onEachArrival(session, (fromOutside) => {
     if (fromOutside) void outgoing.publish();
     chat.catchUp().catch(() => notices.add("historyMissing"));
@@ -79,7 +88,7 @@ export function enterMeeting({ hub, code, guestName, choices, tracks }: Entry): 
     if (session.phase.get().name === "lobby") navigator.sendBeacon(`/api/v1/meetings/${encodeURIComponent(code)}/lobby/leave`);
   });
   session.start();
-  return { code, room, session, outgoing, chat, notices, reactions, door, asked, device };
+  return { code, room, session, outgoing, chat, notices, reactions, door, encryption, asked, device };
 }
 
 function hearData(
@@ -113,11 +122,12 @@ function chime(): void {
   setTimeout(() => void context.close(), 600);
 }
 
-function createRoom(choices: Choices): Room {
+function createRoom(choices: Choices, encryption: Encryption | null): Room {
   const device = (id: string) => (id === "" ? {} : { deviceId: id });
   return new Room({
     adaptiveStream: true,
     dynacast: true,
+    ...(encryption === null ? {} : { encryption: encryption.options }),
     // Ours to stop: see Outgoing.
     stopLocalTrackOnUnpublish: false,
     publishDefaults: { simulcast: true, videoCodec: "vp8", red: true, dtx: true },
@@ -128,7 +138,7 @@ function createRoom(choices: Choices): Room {
   });
 }
 
-function createChat(hub: Hub, code: string, room: Room, session: MeetingSession): Chat {
+function createChat({ hub, code, room, session, encryption }: Pick<LiveMeeting, "code" | "room" | "session" | "encryption"> & { hub: Hub }): Chat {
   const me = () => {
     const phase = session.phase.get();
     const { identity, name } = phase.name === "inside" ? phase.answer : room.localParticipant;
@@ -140,6 +150,7 @@ function createChat(hub: Hub, code: string, room: Room, session: MeetingSession)
     clock: systemClock,
     me,
     newId: () => crypto.randomUUID().replaceAll("-", ""),
+    sealing: () => encryption?.sealing ?? null,
     broadcast: (text, id) => room.localParticipant.sendText(text, { topic: TOPIC, attributes: { id } }),
   });
   room.registerTextStreamHandler(TOPIC, (reader, { identity }) => {

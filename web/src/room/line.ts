@@ -2,6 +2,7 @@
 import { DisconnectReason, RoomEvent, type Room } from "livekit-client";
 import type { JoinAnswer } from "../core/api/types.ts";
 import type { LeftReason, Line, LineEvent } from "../core/session.ts";
+import type { Encryption } from "./encryption.ts";
 import type { Outgoing } from "./outgoing.ts";
 
 /** Somebody's will is final; everything else is an accident to come back from. */
@@ -16,11 +17,13 @@ export class RoomLine implements Line {
   private readonly room: Room;
   private readonly outgoing: Outgoing;
   private readonly relayOnly: boolean;
+  private readonly encryption: Encryption | null;
 
-  constructor(room: Room, outgoing: Outgoing, relayOnly: boolean) {
+  constructor(room: Room, outgoing: Outgoing, relayOnly: boolean, encryption: Encryption | null) {
     this.room = room;
     this.outgoing = outgoing;
     this.relayOnly = relayOnly;
+    this.encryption = encryption;
   }
 
   async connect(answer: JoinAnswer): Promise<void> {
@@ -28,12 +31,16 @@ export class RoomLine implements Line {
       const { simulate } = await import("../../dev/simulate.ts");
       return simulate(this.room);
     }
-    return this.room.connect(answer.url, answer.token, this.relayOnly ? { rtcConfig: { iceTransportPolicy: "relay" } } : {});
+    await this.encryption?.prepare(this.room);
+    await this.room.connect(answer.url, answer.token, this.relayOnly ? { rtcConfig: { iceTransportPolicy: "relay" } } : {});
+    await this.encryption?.confirmed(this.room);
   }
 
   async disconnect(keepTracks: boolean): Promise<void> {
     await this.room.disconnect(!keepTracks);
-    if (!keepTracks) this.outgoing.stop();
+    if (keepTracks) return;
+    this.outgoing.stop();
+    this.encryption?.end();
   }
 
   listen(listener: (event: LineEvent) => void): () => void {

@@ -5,6 +5,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, Outlet, useNavigate } from "react-router";
 import type { Person } from "../core/api/types.ts";
+import { forgetKeys } from "../core/meetingKey.ts";
 import { useHub } from "../hub.ts";
 import { chooseLanguage, LANGUAGES, type Language } from "../i18n/index.ts";
 import { HouseLinks } from "./HouseLinks.tsx";
@@ -84,6 +85,7 @@ function PersonMenu({ person }: { person: Person }) {
   const signOut = useMutation({
     mutationFn: () => hub.signOut(),
     onSuccess: async () => {
+      forgetKeys(window.localStorage);
       queries.clear();
       await queries.invalidateQueries({ queryKey: ME });
       await navigate("/sign-in");

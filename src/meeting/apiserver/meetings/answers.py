@@ -104,6 +104,7 @@ class MeetingFace(Answer):
     state: StateWord
     owner: OwnersName
     guests_allowed: bool
+    e2ee: bool = Field(description="end-to-end encrypted: a key is needed that the hub does not have")
 
 
 class MeetingView(RootModel[MeetingAnswer | MeetingFace]):

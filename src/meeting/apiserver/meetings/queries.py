@@ -112,6 +112,11 @@ class Meeting:
         """Whether somebody without an account may come."""
         return self.options.guests_allowed
 
+    @property
+    def e2ee(self) -> bool:
+        """Whether its media is end-to-end encrypted."""
+        return self.options.e2ee
+
 
 def by_code(transaction: Connection, code: str, now: datetime, *, bare: bool = False) -> Meeting | None:
     """The meeting with this code. `bare`: without those invited."""

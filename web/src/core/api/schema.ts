@@ -2654,6 +2654,11 @@ export interface components {
             begin_at: string | null;
             /** Code */
             code: string;
+            /**
+             * E2Ee
+             * @description end-to-end encrypted: a key is needed that the hub does not have
+             */
+            e2ee: boolean;
             /** End At */
             end_at: string | null;
             /** Guests Allowed */

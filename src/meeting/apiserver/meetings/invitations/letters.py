@@ -128,7 +128,7 @@ class Letters:
         answered = {each.email: each.reply for each in about.invitees}
         values |= {"title": about.title, "owner": about.owner.name, "begin_at": about.begin_at, "end_at": about.end_at}
         values |= {"link": self._link(about), "passcode": about.options.passcode}
-        values |= {"guests_allowed": about.options.guests_allowed}
+        values |= {"guests_allowed": about.options.guests_allowed, "e2ee": about.options.e2ee}
         calendars: dict[str, Calendar] = {}
         letters = []
         for email in emails:
@@ -200,4 +200,4 @@ def _times(of: Meeting) -> tuple[object, ...]:
 
 def _what_matters(of: Meeting) -> tuple[object, ...]:
     title = of.series.title if of.series else of.title
-    return title, of.options.passcode, *_times(of)
+    return title, of.options.passcode, of.options.e2ee, *_times(of)
