@@ -1,4 +1,4 @@
-"""Two who have a meeting's key see, hear and read one another; whoever has another one gets packets and nothing else."""
+"""Two who have the key see, hear and read one another; whoever has another one gets packets and nothing else."""
 
 from __future__ import annotations
 
