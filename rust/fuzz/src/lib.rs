@@ -16,12 +16,13 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("framing", framing::framing),
     ("rtp", rtp::rtp),
     ("codecs", rtp::codecs),
+    ("dependency", rtp::dependency),
     ("rtcp", rtcp::rtcp),
     ("estimate", rtcp::estimate),
     ("srtp", srtp::srtp),

@@ -1,6 +1,7 @@
 //! RTP headers, extensions, retransmissions, payload descriptors.
 
-use meeting_rtp::codec::{Codec, vp8};
+use meeting_rtp::codec::{Codec, vp8, vp9};
+use meeting_rtp::dependency::{Descriptor, Structure};
 use meeting_rtp::extension::{Values, Writer};
 use meeting_rtp::{Extension, ExtensionMap, Header, is_rtcp, red, rtx};
 
@@ -86,6 +87,14 @@ pub fn codecs(payload: &[u8]) {
     ] {
         let _ = codec.starts_decoding(payload);
     }
+    if let Ok(descriptor) = vp9::Descriptor::parse(payload) {
+        let mut shifted = payload.to_vec();
+        descriptor.shift(&mut shifted, 1000, 10);
+        let again = vp9::Descriptor::parse(&shifted).expect("its shape is the same");
+        assert_eq!(again.layers, descriptor.layers);
+        again.shift(&mut shifted, 0u16.wrapping_sub(1000), 0u8.wrapping_sub(10));
+        assert_eq!(shifted, payload);
+    }
     if let Ok(descriptor) = vp8::Descriptor::parse(payload) {
         assert!(descriptor.len < payload.len());
         let mut shifted = payload.to_vec();
@@ -97,6 +106,37 @@ pub fn codecs(payload: &[u8]) {
         );
         again.shift(&mut shifted, 0u16.wrapping_sub(1000), 0u8.wrapping_sub(10));
         assert_eq!(shifted, payload);
+    }
+}
+
+/// The data of dependency descriptors, each behind a byte with its length: what is written again says the same.
+pub fn dependency(data: &[u8]) {
+    let mut known: Option<Structure> = None;
+    let mut rest = data;
+    while let [len, tail @ ..] = rest {
+        let (one, tail) = tail.split_at(usize::from(*len).min(tail.len()));
+        rest = tail;
+        let Ok((descriptor, attached)) = Descriptor::parse(one, known.as_ref()) else {
+            continue;
+        };
+        for active in [None, Some(0), Some(0x5555_5555)] {
+            let mut out = vec![0; one.len() + 5];
+            let len = descriptor
+                .rewrite(one, 7, active, &mut out)
+                .expect("flags and a mask are 37 bits");
+            let (again, same) =
+                Descriptor::parse(&out[..len], known.as_ref()).expect("we wrote it");
+            assert_eq!(same, attached);
+            assert_eq!((again.number, again.frame), (7, descriptor.frame));
+            assert_eq!(
+                again.active.is_some(),
+                active.or(descriptor.active).is_some()
+            );
+        }
+        if let Some(attached) = attached {
+            assert!((1..=32).contains(&attached.targets().len()));
+            known = Some(attached);
+        }
     }
 }
 

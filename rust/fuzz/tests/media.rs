@@ -66,6 +66,13 @@ fn rtp_corpus() -> Vec<Vec<u8>> {
             &[0x78, 0, 2, 0x67, 0x42, 0, 1, 0x68],
         ),
         packet(111, 3, 2, &[(1, b"1"), (4, &[0x7f])], b"opus"),
+        packet(
+            99,
+            1,
+            3,
+            &[(1, b"2")],
+            &[0xbc, 0x81, 2, 0x33, 0x25, 0x18, 1, 0, 0, 0],
+        ),
         padded,
         with_csrc,
     ]
@@ -164,6 +171,36 @@ fn payload_descriptors_survive_changed_payloads() {
         .map(|packet| packet[Header::parse(packet).unwrap().len..].to_vec())
         .collect();
     mutate::run(rtp::codecs, &payloads, 0x7741, 200_000);
+}
+
+/// What a browser sent of VP9 in nine layers: a key picture with its structure, then frames.
+fn dependency_corpus() -> Vec<Vec<u8>> {
+    let key = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e0\
+        82b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d";
+    let frames = [
+        "86017340fc",
+        "460173",
+        "c30175",
+        "88017640fc",
+        "8b0174",
+        "c3017518",
+    ];
+    let bytes = |hex: &str| -> Vec<u8> {
+        let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+        pairs
+            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+            .collect()
+    };
+    let whole = [key].into_iter().chain(frames).flat_map(|hex| {
+        let one = bytes(hex);
+        [vec![one.len() as u8], one].concat()
+    });
+    vec![whole.collect()]
+}
+
+#[test]
+fn dependency_descriptors_survive_changed_ones() {
+    mutate::run(rtp::dependency, &dependency_corpus(), 0xa1, 100_000);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! Nothing here owns a packet, allocates for one or reads a clock: a parser borrows the datagram and checks every bound once, a
 //! builder writes into the caller's buffer. Whatever the bytes are, the answer is a value or [`Malformed`]; nothing panics.
 
+mod bits;
 pub mod codec;
+pub mod dependency;
 pub mod extension;
 mod header;
 mod ntp;

@@ -1,6 +1,7 @@
 //! Where decoding can begin, codec by codec.
 
 use meeting_rtp::codec::vp8::{Descriptor, PictureId};
+use meeting_rtp::codec::vp9;
 use meeting_rtp::{Codec, Malformed};
 
 #[test]
@@ -18,6 +19,7 @@ fn vp8_descriptors_are_read_as_rfc_7741_section_4_2_says() {
     assert_eq!(descriptor.tl0_picture_index, Some((0x45, 4)));
     assert_eq!(descriptor.temporal_layer, Some(2));
     assert_eq!((descriptor.len, descriptor.key_frame), (6, true));
+    assert!(!descriptor.layer_sync);
     let short = Descriptor::parse(&[0x90, 0x80, 0x23, 0x01]).unwrap();
     assert_eq!(
         short.picture_id,
@@ -112,9 +114,9 @@ fn h265_begins_at_a_parameter_set() {
 #[test]
 fn vp9_begins_at_the_base_layer_of_a_key_picture() {
     assert!(Codec::Vp9.starts_decoding(&[0x08]));
-    assert!(Codec::Vp9.starts_decoding(&[0xa8, 0x80, 0x01, 0x00]));
+    assert!(Codec::Vp9.starts_decoding(&[0xa8, 0x80, 0x01, 0x00, 0x07]));
     assert!(
-        !Codec::Vp9.starts_decoding(&[0xa8, 0x01, 0x02]),
+        !Codec::Vp9.starts_decoding(&[0xa8, 0x01, 0x02, 0x07]),
         "spatial layer 1"
     );
     assert!(!Codec::Vp9.starts_decoding(&[0x48]), "predicted");
@@ -143,4 +145,36 @@ fn names_are_those_of_sdp() {
     assert_eq!(Codec::from_name("vp8"), Some(Codec::Vp8));
     assert_eq!(Codec::from_name("OPUS"), Some(Codec::Opus));
     assert_eq!(Codec::from_name("rtx"), None);
+}
+
+#[test]
+fn vp9_descriptors_are_read_as_rfc_9628_section_4_2_says() {
+    let flexible = vp9::Descriptor::parse(&[0xfc, 0x81, 0x23, 0x55, 0x02, 9]).unwrap();
+    assert_eq!(flexible.picture_id.map(|id| id.value), Some(0x123));
+    let layers = flexible.layers.unwrap();
+    assert_eq!((layers.temporal, layers.spatial), (2, 2));
+    assert!(layers.switching_up && layers.needs_below);
+    assert!(flexible.begins && flexible.ends && flexible.predicted);
+    assert_eq!(flexible.tl0_picture_index, None, "flexible mode has none");
+    let fixed = vp9::Descriptor::parse(&[0xa8, 0x23, 0x20, 0x45, 9]).unwrap();
+    assert_eq!(fixed.tl0_picture_index, Some((0x45, 3)));
+    assert_eq!(fixed.layers.unwrap().temporal, 1);
+    assert!(fixed.key_frame() && !fixed.ends);
+    for len in 0..4 {
+        let cut = vp9::Descriptor::parse(&[0xa8, 0x81, 0x23, 0x20, 0x45][..len]);
+        assert_eq!(cut, Err(Malformed::Truncated), "{len}");
+    }
+}
+
+#[test]
+fn vp9_picture_ids_and_the_base_layers_index_are_shifted_within_their_width() {
+    let shifted = |payload: &[u8]| {
+        let mut payload = payload.to_vec();
+        let descriptor = vp9::Descriptor::parse(&payload).unwrap();
+        descriptor.shift(&mut payload, 2, 0xff);
+        payload
+    };
+    let long = shifted(&[0xa8, 0xff, 0xff, 0x20, 0x00, 9]);
+    assert_eq!(long, [0xa8, 0x80, 0x01, 0x20, 0xff, 9]);
+    assert_eq!(shifted(&[0xb8, 0x7f, 0x20, 9]), [0xb8, 0x01, 0x20, 9]);
 }

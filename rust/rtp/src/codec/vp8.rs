@@ -18,6 +18,8 @@ pub struct Descriptor {
     pub tl0_picture_index: Option<(u8, usize)>,
     /// Temporal layer, if present.
     pub temporal_layer: Option<u8>,
+    /// The frame needs frames of the lowest temporal layer only (Y).
+    pub layer_sync: bool,
 }
 
 /// A picture id, its width and place.
@@ -31,6 +33,20 @@ pub struct PictureId {
     pub at: usize,
 }
 
+impl PictureId {
+    /// Adds to the id in `payload`, from which it was read.
+    pub(super) fn shift(self, payload: &mut [u8], by: u16) {
+        let value = self.value.wrapping_add(by);
+        if self.long
+            && let Some(place) = payload.get_mut(self.at..self.at + 2)
+        {
+            place.copy_from_slice(&(value | 0x8000).to_be_bytes());
+        } else if let Some(place) = payload.get_mut(self.at) {
+            *place = value as u8 & 0x7f;
+        }
+    }
+}
+
 impl Descriptor {
     /// Reads the descriptor at the front of an RTP payload.
     pub fn parse(payload: &[u8]) -> Result<Descriptor, Malformed> {
@@ -39,6 +55,7 @@ impl Descriptor {
         let frame_start = first & 0x10 != 0 && first & 0x07 == 0;
         let mut at = 1;
         let (mut picture_id, mut tl0_picture_index, mut temporal_layer) = (None, None, None);
+        let mut layer_sync = false;
         if first & 0x80 != 0 {
             let present = byte(at)?;
             at += 1;
@@ -59,6 +76,7 @@ impl Descriptor {
             if present & 0x30 != 0 {
                 if present & 0x20 != 0 {
                     temporal_layer = Some(byte(at)? >> 6);
+                    layer_sync = byte(at)? & 0x20 != 0;
                 }
                 at += 1;
             }
@@ -71,20 +89,14 @@ impl Descriptor {
             picture_id,
             tl0_picture_index,
             temporal_layer,
+            layer_sync,
         })
     }
 
     /// Adds to picture id and TL0PICIDX of `payload`, from which this descriptor was read; widths stay.
     pub fn shift(&self, payload: &mut [u8], picture_id: u16, tl0_picture_index: u8) {
         if let Some(id) = self.picture_id {
-            let value = id.value.wrapping_add(picture_id);
-            if id.long
-                && let Some(place) = payload.get_mut(id.at..id.at + 2)
-            {
-                place.copy_from_slice(&(value | 0x8000).to_be_bytes());
-            } else if let Some(place) = payload.get_mut(id.at) {
-                *place = value as u8 & 0x7f;
-            }
+            id.shift(payload, picture_id);
         }
         if let Some((value, at)) = self.tl0_picture_index
             && let Some(place) = payload.get_mut(at)
