@@ -72,10 +72,10 @@ impl PayloadTypes {
         content: &Content<'_>,
         written: &mut [u8],
     ) -> Option<()> {
-        if let Some(vp8) = packet.vp8
+        if let Some(descriptor) = packet.descriptor
             && (offsets.picture_id != 0 || offsets.tl0_picture_index != 0)
         {
-            vp8.shift(written, offsets.picture_id, offsets.tl0_picture_index);
+            descriptor.shift(written, offsets.picture_id, offsets.tl0_picture_index);
         }
         if content.blocks {
             red::rename_types(written, |from| self.get(from)).ok()?;

@@ -1,4 +1,4 @@
-//! What goes on over a switch as if nothing had happened: timestamps and VP8 picture ids.
+//! What goes on over a switch as if nothing had happened: timestamps, and the numbers of pictures and frames.
 
 use crate::clock::{SenderClock, ticks};
 use crate::{Feed, Packet};
@@ -13,6 +13,8 @@ pub(crate) struct Offsets {
     catch_up: CatchUp,
     pub(crate) picture_id: u16,
     pub(crate) tl0_picture_index: u8,
+    /// Of the dependency descriptor.
+    pub(crate) frame_number: u16,
 }
 
 /// A run that begins with a frame older than what was sent already, a key frame that had to be repaired say: its timestamps
@@ -26,6 +28,14 @@ struct CatchUp {
 }
 
 impl Offsets {
+    /// As these, after so many pictures were left out.
+    pub(crate) fn without(self, pictures: u16) -> Offsets {
+        Offsets {
+            picture_id: self.picture_id.wrapping_sub(pictures),
+            ..self
+        }
+    }
+
     /// The Sink's timestamp for the publisher's.
     pub(crate) fn timestamp_of(&self, input: u32) -> u32 {
         let CatchUp { from, lag } = self.catch_up;
@@ -53,6 +63,7 @@ pub(crate) struct Last {
     output_timestamp: u32,
     picture_id: u16,
     tl0_picture_index: u8,
+    frame_number: u16,
 }
 
 /// Fixes output timestamps to one publisher's wall clock, so that switching between its encodings does not drift.
@@ -70,17 +81,18 @@ impl Continuity {
 
     /// Remembers the newest packet forwarded.
     pub(crate) fn note(&mut self, packet: &Packet<'_>, offsets: &Offsets, now: Instant) {
-        let (mut picture_id, mut tl0_picture_index) = self
-            .last
-            .map_or((0, 0), |last| (last.picture_id, last.tl0_picture_index));
-        if let Some(vp8) = packet.vp8 {
-            if let Some(id) = vp8.picture_id {
-                picture_id = id.value.wrapping_add(offsets.picture_id);
-            }
-            if let Some((index, _)) = vp8.tl0_picture_index {
-                tl0_picture_index = index.wrapping_add(offsets.tl0_picture_index);
-            }
-        }
+        let last = self.last;
+        let (picture_id, tl0_picture_index) = numbers(packet);
+        let shifted = |id: u16| id.wrapping_add(offsets.picture_id);
+        let picture_id = picture_id.map(shifted).or(last.map(|last| last.picture_id));
+        let shifted = |index: u8| index.wrapping_add(offsets.tl0_picture_index);
+        let tl0_picture_index = tl0_picture_index
+            .map(shifted)
+            .or(last.map(|last| last.tl0_picture_index));
+        let frame_number = packet
+            .frame_number()
+            .map(|number| number.wrapping_add(offsets.frame_number))
+            .or(last.map(|last| last.frame_number));
         self.last = Some(Last {
             feed: packet.feed,
             clock: packet.sender_clock,
@@ -88,8 +100,9 @@ impl Continuity {
             at: now,
             input_timestamp: packet.header.timestamp,
             output_timestamp: offsets.timestamp_of(packet.header.timestamp),
-            picture_id,
-            tl0_picture_index,
+            picture_id: picture_id.unwrap_or_default(),
+            tl0_picture_index: tl0_picture_index.unwrap_or_default(),
+            frame_number: frame_number.unwrap_or_default(),
         });
     }
 
@@ -99,23 +112,19 @@ impl Continuity {
             return Offsets::default();
         };
         let (next, lag) = self.next_timestamp(&last, packet, now);
-        let offsets = Offsets {
+        let (picture_id, tl0_picture_index) = numbers(packet);
+        Offsets {
             timestamp: next.wrapping_sub(packet.header.timestamp),
             catch_up: CatchUp {
                 from: packet.header.timestamp,
                 lag,
             },
-            ..Offsets::default()
-        };
-        let Some(vp8) = packet.vp8 else {
-            return offsets;
-        };
-        let id = vp8.picture_id.map_or(0, |id| id.value);
-        let tl0 = vp8.tl0_picture_index.map_or(0, |(index, _)| index);
-        Offsets {
-            picture_id: last.picture_id.wrapping_add(1).wrapping_sub(id),
-            tl0_picture_index: last.tl0_picture_index.wrapping_add(1).wrapping_sub(tl0),
-            ..offsets
+            picture_id: continued(last.picture_id, picture_id),
+            tl0_picture_index: last
+                .tl0_picture_index
+                .wrapping_add(1)
+                .wrapping_sub(tl0_picture_index.unwrap_or_default()),
+            frame_number: continued(last.frame_number, packet.frame_number()),
         }
     }
 
@@ -154,4 +163,16 @@ impl Continuity {
             (earliest, 0)
         }
     }
+}
+
+/// Picture id and TL0PICIDX.
+fn numbers(packet: &Packet<'_>) -> (Option<u16>, Option<u8>) {
+    packet.descriptor.map_or((None, None), |descriptor| {
+        (descriptor.picture_id(), descriptor.tl0_picture_index())
+    })
+}
+
+/// What makes `first` the number behind `last`.
+fn continued(last: u16, first: Option<u16>) -> u16 {
+    last.wrapping_add(1).wrapping_sub(first.unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 use crate::packet::{Feed, Packet};
 use crate::{Reception, SourceId};
 use meeting_rtp::Header;
+use meeting_rtp::dependency::Structure;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 const CHUNK: usize = 16 * 1024;
 const FEWEST_PLACES: usize = 64;
 const MOST_PLACES: usize = 16 * 1024;
+/// One comes with each key frame.
+const MOST_STRUCTURES: usize = 4;
 
 /// Clear packets by extended sequence number. It grows with the bitrate, by whole chunks, until it holds `keep` of time
 /// or `most_bytes`, and gives back what a lower bitrate no longer needs.
@@ -25,6 +28,10 @@ pub struct History {
     first_chunk: u64,
     /// By sequence number modulo its length, a power of two.
     places: Vec<Place>,
+    /// Of dependency descriptors, each with the sequence number from which it holds, newest last.
+    structures: VecDeque<(u64, Structure)>,
+    /// Before this sequence number it is not known any more which held.
+    described_from: u64,
 }
 
 #[derive(Debug)]
@@ -65,6 +72,8 @@ impl History {
             chunks: VecDeque::new(),
             first_chunk: 0,
             places: vec![EMPTY; FEWEST_PLACES],
+            structures: VecDeque::new(),
+            described_from: 0,
         }
     }
 
@@ -108,7 +117,7 @@ impl History {
     /// The packet of `sequence` as it was handed out, if it is still kept.
     pub fn get(&self, sequence: u64) -> Option<Packet<'_>> {
         let place = self.places[self.slot(sequence)];
-        if place.sequence != sequence {
+        if place.sequence != sequence || sequence < self.described_from {
             return None;
         }
         let chunk = self
@@ -122,14 +131,33 @@ impl History {
             source: self.source,
             epoch: place.epoch,
         };
-        Some(Packet::describe(
+        let (packet, _) = Packet::describe(
             feed,
             sequence,
             header,
             bytes,
             &self.reception,
             None,
-        ))
+            self.structure(sequence),
+        );
+        Some(packet)
+    }
+
+    /// Keeps what holds for the dependency descriptors from `sequence` on, behind all that was handed out already: a packet sent
+    /// again must be read as it was.
+    pub(crate) fn learn(&mut self, sequence: u64, structure: Structure) {
+        self.structures.push_back((sequence, structure));
+        if self.structures.len() > MOST_STRUCTURES {
+            self.structures.pop_front();
+            self.described_from = self.structures.front().map_or(0, |(first, _)| *first);
+        }
+    }
+
+    /// What holds for the dependency descriptor of `sequence`.
+    pub(crate) fn structure(&self, sequence: u64) -> Option<&Structure> {
+        let mut newest = self.structures.iter().rev();
+        let (_, structure) = newest.find(|(first, _)| *first <= sequence)?;
+        Some(structure)
     }
 
     /// Bytes held, for statistics.

@@ -1,10 +1,12 @@
 //! What passes from a Source to its Sinks.
 
+use crate::layers::Frame;
+use crate::numbering::Descriptor;
 use crate::reception::Role;
 use crate::{Reception, SenderClock};
-use meeting_rtp::codec::vp8;
+use meeting_rtp::dependency::Structure;
 use meeting_rtp::extension::Values;
-use meeting_rtp::{Codec, Header};
+use meeting_rtp::{Codec, Extension, Header};
 
 /// Names a Source within a Port; made by the commands' side, never reused.
 pub type SourceId = u64;
@@ -46,8 +48,10 @@ pub struct Packet<'a> {
     pub clock_rate: u32,
     /// A decoder can begin here: the first packet of a key frame; any audio packet.
     pub starts_decoding: bool,
-    /// The payload descriptor, for VP8.
-    pub vp8: Option<vp8::Descriptor>,
+    /// The payload descriptor, of a codec whose pictures are numbered.
+    pub descriptor: Option<Descriptor>,
+    /// What it says of layers, if it does.
+    pub frame: Option<Frame>,
     /// The publisher's wall clock for these timestamps, once a sender report told it.
     pub sender_clock: Option<SenderClock>,
 }
@@ -58,7 +62,16 @@ impl<'a> Packet<'a> {
         self.bytes.get(self.header.len..).unwrap_or_default()
     }
 
-    /// Reads what Sinks need to know of the unpadded media packet `bytes`.
+    /// The number its dependency descriptor has, whether the rest of that can be read or not.
+    pub(crate) fn frame_number(&self) -> Option<u16> {
+        let data = self
+            .extensions
+            .get(Extension::DependencyDescriptor, self.bytes)?;
+        Some(u16::from_be_bytes(*data.get(1..)?.first_chunk()?))
+    }
+
+    /// Reads what Sinks need to know of the unpadded media packet `bytes`. `known` is the structure its dependency descriptor
+    /// speaks of, unless it comes with one, which is given back.
     pub(crate) fn describe(
         feed: Feed,
         sequence: u64,
@@ -66,33 +79,39 @@ impl<'a> Packet<'a> {
         bytes: &'a [u8],
         reception: &Reception,
         sender_clock: Option<SenderClock>,
-    ) -> Packet<'a> {
+        known: Option<&Structure>,
+    ) -> (Packet<'a>, Option<Structure>) {
         let parameters = match reception.role(header.payload_type) {
             Role::Media(place) => reception.codec(place),
             _ => None,
         };
         let codec = parameters.and_then(|parameters| parameters.codec);
         let payload = bytes.get(header.len..).unwrap_or_default();
-        let vp8 = match codec {
-            Some(Codec::Vp8) => vp8::Descriptor::parse(payload).ok(),
-            _ => None,
-        };
-        let starts_decoding = match codec {
-            Some(Codec::Vp8) => vp8.is_some_and(|descriptor| descriptor.key_frame),
+        let descriptor = codec.and_then(|codec| Descriptor::parse(codec, payload));
+        let starts_decoding = match (codec, &descriptor) {
+            (_, Some(descriptor)) => descriptor.key_frame(),
+            (Some(Codec::Vp8 | Codec::Vp9), None) => false,
             // of a codec we do not understand any packet must do
-            codec => codec.is_none_or(|codec| codec.starts_decoding(payload)),
+            (codec, None) => codec.is_none_or(|codec| codec.starts_decoding(payload)),
         };
-        Packet {
+        let extensions = Values::parse(&header, bytes, &reception.extensions);
+        let (described, attached) = extensions
+            .get(Extension::DependencyDescriptor, bytes)
+            .map_or((None, None), |data| Frame::read(data, known));
+        let frame = described.or_else(|| descriptor.as_ref()?.frame());
+        let packet = Packet {
             feed,
             sequence,
             header,
             bytes,
-            extensions: Values::parse(&header, bytes, &reception.extensions),
+            extensions,
             codec,
             clock_rate: parameters.map_or(90_000, |parameters| parameters.clock_rate),
             starts_decoding: starts_decoding && !payload.is_empty(),
-            vp8,
+            descriptor,
+            frame,
             sender_clock,
-        }
+        };
+        (packet, attached)
     }
 }

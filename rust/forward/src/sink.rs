@@ -1,24 +1,24 @@
 //! One track as one subscriber gets it.
 
-use crate::clock::SenderClock;
+mod repair;
+mod report;
+
 use crate::content::{Content, PayloadTypes};
 use crate::continuity::Continuity;
+use crate::layers::{Layers, Selection};
 use crate::redundancy::{Made, Redundancy};
 use crate::reports::Reports;
 use crate::resend::Resends;
 use crate::spans::{Span, Spans};
-use crate::write::{Frame, Stamp};
-use crate::{Departure, History, Kind, Outgoing, Packet, SourceId};
-use meeting_rtp::rtcp::{Builder, Nack, ReportBlock, SenderInfo};
-use meeting_rtp::{ExtensionMap, Header};
+use crate::write::{Body, Frame, Stamp};
+use crate::{Departure, Kind, Outgoing, Packet, SourceId};
+use meeting_rtp::{Extension, ExtensionMap, Header};
 use std::time::{Duration, Instant};
 
-/// Until a report block tells.
-const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
-/// Of what a report says less than is known, so much is believed.
-const LOSS_FALLS: f32 = 0.25;
 /// Stamps kept for plain resends.
 const STAMPS: u64 = 512;
+/// The longest header extension, and what a mask of decode targets adds.
+const LONGEST_DESCRIPTOR: usize = 255 + 5;
 
 /// What a Sink takes for a lossy path unless told otherwise, in 1/256: 3 %.
 pub const LOSSY: u8 = 8;
@@ -55,7 +55,7 @@ pub struct SinkStatistics {
     pub packets: u64,
     /// Their payload bytes.
     pub octets: u64,
-    /// Packets left out: probes and payload types the subscriber does not know.
+    /// Packets left out: layers that are not to be sent, probes, and payload types the subscriber does not know.
     pub left_out: u64,
     /// Packets sent again.
     pub resent: u64,
@@ -86,6 +86,9 @@ pub struct Sink {
     flowing: bool,
     key_frame: Option<SourceId>,
     continuity: Continuity,
+    selection: Selection,
+    /// The number of the picture left out last.
+    left_picture: Option<u16>,
     redundancy: Redundancy,
     resends: Resends,
     /// For plain resends: the stamps of the newest packets, by output number.
@@ -116,6 +119,8 @@ impl Sink {
             flowing: false,
             key_frame: None,
             continuity: Continuity::default(),
+            selection: Selection::new(),
+            left_picture: None,
             redundancy: Redundancy::default(),
             resends: Resends::default(),
             stamps: vec![None; if plain { STAMPS as usize } else { 0 }],
@@ -153,6 +158,17 @@ impl Sink {
         self.key_frame = source.filter(|_| self.waiting && self.kind == Kind::Video);
     }
 
+    /// From now on no more than these layers of the Source asked for: fewer from its next picture on, more where a decoder can
+    /// follow. For more spatial layers that takes a key frame, which [`Sink::take_key_frame_request`] asks for.
+    pub fn select(&mut self, layers: Layers) {
+        self.selection.wanted = layers;
+    }
+
+    /// The layers sent now.
+    pub fn layers(&self) -> Layers {
+        self.spans.current().map_or(Layers::ALL, |span| span.layers)
+    }
+
     /// The Source a key frame is needed from, once per need.
     pub fn take_key_frame_request(&mut self) -> Option<SourceId> {
         self.key_frame.take()
@@ -182,15 +198,14 @@ impl Sink {
         if !self.flowing {
             return None;
         }
-        if (!known || packet.payload().is_empty()) && self.spans.skip(packet.feed, packet.sequence)
-        {
+        if self.leaves_out(packet, known) {
             self.statistics.left_out += 1;
             return None;
         }
         let (span, output, advances) = self.spans.forward(packet.feed, packet.sequence)?;
         let payload_type = payload_type?;
         let stamp = self.frame.stamp(departure);
-        let mut content = self.payload_types.content(packet, payload_type)?;
+        let mut content = self.content(packet, &span, payload_type)?;
         if content.blocks
             && advances
             && self.is_lossy()
@@ -199,7 +214,12 @@ impl Sink {
         {
             content = Content::made(payload_type, payload);
         }
-        let outgoing = self.write(packet, &span, output, stamp, &content, out)?;
+        let address = Address {
+            ssrc: self.ssrc,
+            index: output,
+            original: None,
+        };
+        let outgoing = self.write(packet, &span, &content, stamp, address, out)?;
         if !self.stamps.is_empty() {
             self.stamps[(output % STAMPS) as usize] = Some((output, stamp));
         }
@@ -211,120 +231,8 @@ impl Sink {
         Some(outgoing)
     }
 
-    /// Takes a NACK for this Sink's SSRC. Then call [`Sink::resend`] until it has no more.
-    pub fn nack(&mut self, nack: &Nack<'_>, now: Instant) {
-        let round_trip = self.statistics.round_trip.unwrap_or(FIRST_ROUND_TRIP);
-        let newest = self.spans.next_output().wrapping_sub(1);
-        for sequence in nack.sequences() {
-            let behind = u64::from((newest as u16).wrapping_sub(sequence));
-            if behind < 0x8000 && behind <= newest {
-                self.resends.request(newest - behind, round_trip, now);
-            }
-        }
-    }
-
-    /// Writes the next packet that was asked for again: as RTX (RFC 4588) if negotiated, else the same to the byte. Over a
-    /// lossy path a second copy follows: call this again at [`Sink::resend_deadline`].
-    pub fn resend<'h>(
-        &mut self,
-        now: Instant,
-        departure: &mut Departure,
-        histories: impl Fn(SourceId) -> Option<&'h History>,
-        out: &mut [u8],
-    ) -> Option<Outgoing> {
-        while let Some((output, copy)) = self.resends.next(now) {
-            let packet = self.spans.source_of(output).and_then(|(span, input)| {
-                let packet = histories(span.feed.source)?.get(input)?;
-                (packet.feed == span.feed).then_some((span, packet))
-            });
-            if let Some((span, packet)) = packet
-                && let Some(outgoing) = self.write_again(&packet, &span, output, departure, out)
-            {
-                self.statistics.resent += 1;
-                if !copy && self.is_lossy() {
-                    self.resends.repeat(output, now);
-                }
-                return Some(outgoing);
-            }
-            self.resends.forget(output);
-            self.statistics.unavailable += u64::from(!copy);
-        }
-        None
-    }
-
-    /// When to call [`Sink::resend`] next without a NACK.
-    pub fn resend_deadline(&self) -> Option<Instant> {
-        self.resends.deadline()
-    }
-
     fn is_lossy(&self) -> bool {
         self.loss >= f32::from(self.lossy)
-    }
-
-    /// Writes a packet of padding, to find out what the path takes: among the retransmissions, where a receiver counts and forgets
-    /// it (RFC 4588 §4). `None` without those, or without transport-wide numbers to tell of its arrival.
-    pub fn pad(&mut self, departure: &mut Departure, out: &mut [u8]) -> Option<Outgoing> {
-        let ssrc = self.rtx_ssrc?;
-        let rtx_type = (0..128).find_map(|from| self.rtx_payload_types.get(from))?;
-        let stamp = self.frame.stamp(departure);
-        let transport_sequence = Some(self.frame.transport_sequence(stamp)?);
-        let index = self.rtx_index;
-        let header = Header::new(rtx_type, index as u16, 0, ssrc, false);
-        let (header, len) = self.frame.pad(&header, stamp, out)?;
-        self.rtx_index += 1;
-        Some(Outgoing {
-            len,
-            header,
-            index,
-            transport_sequence,
-        })
-    }
-
-    /// Takes the subscriber's report on this Sink's SSRC.
-    pub fn report_block(&mut self, block: &ReportBlock, now: Instant) {
-        self.statistics.fraction_lost = block.fraction_lost;
-        let lost = f32::from(block.fraction_lost);
-        self.loss = lost.max(self.loss + (lost - self.loss) * LOSS_FALLS);
-        self.statistics.jitter = block.jitter;
-        if let Some(round_trip) = self.reports.round_trip(block, now) {
-            self.statistics.round_trip = Some(round_trip);
-        }
-    }
-
-    /// Writes a sender report if one is due: the publisher's own wall clock for our timestamps, so that its audio and video
-    /// play in sync. If it does not fit it stays due.
-    pub fn write_report(&mut self, now: Instant, out: &mut Builder<'_>) {
-        let Some((clock, clock_rate, timestamp)) = self
-            .clock()
-            .filter(|_| self.deadline().is_some_and(|due| due <= now))
-        else {
-            return;
-        };
-        let (ntp, input) = clock.at(now, clock_rate);
-        let info = SenderInfo {
-            ntp,
-            rtp_timestamp: input.wrapping_add(timestamp),
-            packets: self.statistics.packets as u32,
-            octets: self.statistics.octets as u32,
-        };
-        if out.sender_report(self.ssrc, info, &[]).is_ok() {
-            self.reports.sent(ntp, now);
-        }
-    }
-
-    /// When to call [`Sink::write_report`] next.
-    pub fn deadline(&self) -> Option<Instant> {
-        self.clock().and(self.reports.due())
-    }
-
-    /// What flows: its publisher's clock, if known yet, its clock rate, and what is added to its timestamps.
-    fn clock(&self) -> Option<(SenderClock, u32, u32)> {
-        let span = self.spans.current().filter(|_| self.flowing)?;
-        let last = self
-            .continuity
-            .last()
-            .filter(|last| last.feed == span.feed)?;
-        Some((last.clock?, last.clock_rate, span.offsets.timestamp))
     }
 
     /// Counters and what the subscriber reported.
@@ -356,7 +264,11 @@ impl Sink {
     /// Begins a span at `packet`, continuing numbers, timestamps and picture ids.
     fn begin(&mut self, packet: &Packet<'_>, now: Instant) -> bool {
         let offsets = self.continuity.offsets(packet, now);
-        self.spans.begin(packet.feed, packet.sequence, offsets);
+        let layers = self
+            .selection
+            .begin(packet.frame.as_ref(), packet.header.timestamp);
+        self.spans
+            .begin(packet.feed, packet.sequence, offsets, layers);
         self.waiting = false;
         self.flowing = true;
         self.key_frame = None;
@@ -364,89 +276,115 @@ impl Sink {
         true
     }
 
+    /// Whether this packet, if it is the newest, is not for the subscriber; what follows it moves up then. One that comes late
+    /// for that has its number, and goes out empty.
+    fn leaves_out(&mut self, packet: &Packet<'_>, known: bool) -> bool {
+        let Some(span) = self.spans.ahead(packet.feed, packet.sequence).copied() else {
+            return false;
+        };
+        let omitted = self.omits(packet, &span);
+        if known && !omitted && !packet.payload().is_empty() {
+            return false;
+        }
+        let picture = packet
+            .descriptor
+            .filter(|_| omitted)
+            .and_then(|descriptor| descriptor.consecutive_id());
+        let another = picture.is_some() && picture != self.left_picture;
+        self.left_picture = picture.or(self.left_picture);
+        self.spans
+            .skip(packet.feed, packet.sequence, u16::from(another))
+    }
+
+    /// Whether this packet, the newest, is of a layer that is not sent. Here is where that changes.
+    fn omits(&mut self, packet: &Packet<'_>, span: &Span) -> bool {
+        let Some(frame) = &packet.frame else {
+            return false;
+        };
+        let source = packet.feed.source;
+        if self.wanted != Some(source) {
+            return span.omits(packet); // as it is, until the one asked for begins
+        }
+        let timestamp = packet.header.timestamp;
+        let layers = if packet.starts_decoding {
+            self.selection.begin(Some(frame), timestamp)
+        } else {
+            self.selection.next(frame, timestamp, span.layers)
+        };
+        if layers != span.layers {
+            self.spans.select(packet.sequence, layers);
+        }
+        let omitted = !layers.hold(frame.layers);
+        if omitted && frame.begins && self.selection.wanted.hold(frame.layers) {
+            let bigger = frame.layers.spatial > layers.spatial;
+            self.key_frame = self.key_frame.or(bigger.then_some(source));
+        }
+        omitted
+    }
+
+    /// What the subscriber gets of the payload: nothing, if it is of a layer that is not sent.
+    fn content<'p>(
+        &self,
+        packet: &Packet<'p>,
+        span: &Span,
+        payload_type: u8,
+    ) -> Option<Content<'p>> {
+        if span.omits(packet) {
+            return Some(Content::made(payload_type, &[]));
+        }
+        self.payload_types.content(packet, payload_type)
+    }
+
+    /// Writes what `packet` is in `span`.
     fn write(
         &self,
         packet: &Packet<'_>,
         span: &Span,
-        output: u64,
-        stamp: Stamp,
         content: &Content<'_>,
+        stamp: Stamp,
+        address: Address,
         out: &mut [u8],
     ) -> Option<Outgoing> {
+        let omitted = span.omits(packet);
+        let last = packet
+            .frame
+            .is_some_and(|frame| frame.ends_picture(span.layers));
         let header = Header::new(
             content.payload_type,
-            output as u16,
+            address.index as u16,
             span.offsets.timestamp_of(packet.header.timestamp),
-            self.ssrc,
-            packet.header.marker,
+            address.ssrc,
+            !omitted && (packet.header.marker || last),
         );
-        let (header, len) = self
-            .frame
-            .write(&header, packet, content.payload, stamp, None, out)?;
-        let written = out.get_mut(header..len)?;
+        let mut room = [0; LONGEST_DESCRIPTOR];
+        let descriptor = packet
+            .extensions
+            .get(Extension::DependencyDescriptor, packet.bytes)
+            .filter(|_| !omitted);
+        let body = Body {
+            packet,
+            payload: content.payload,
+            original: address.original,
+            descriptor: descriptor.and_then(|data| span.describe(packet, data, &mut room)),
+        };
+        let (header, len) = self.frame.write(&header, &body, stamp, out)?;
+        let written = out.get_mut(len - content.payload.len()..len)?;
         self.payload_types
             .adapt(packet, &span.offsets, content, written)?;
-        let transport_sequence = self.frame.transport_sequence(stamp);
         Some(Outgoing {
             len,
             header,
-            index: output,
-            transport_sequence,
+            index: address.index,
+            transport_sequence: self.frame.transport_sequence(stamp),
         })
     }
+}
 
-    fn write_again(
-        &mut self,
-        packet: &Packet<'_>,
-        span: &Span,
-        output: u64,
-        departure: &mut Departure,
-        out: &mut [u8],
-    ) -> Option<Outgoing> {
-        let payload_type = self.payload_types.get(packet.header.payload_type)?;
-        let Some(rtx_ssrc) = self.rtx_ssrc else {
-            let stamp = if self.frame.is_stamped() {
-                let (kept, stamp) = (*self.stamps.get((output % STAMPS) as usize)?)?;
-                (kept == output).then_some(stamp)?
-            } else {
-                self.frame.stamp(departure)
-            };
-            let content = match self.redundancy.of(output) {
-                Made::Never => self.payload_types.content(packet, payload_type)?,
-                Made::As(payload) => Content::made(payload_type, payload),
-                Made::Forgotten => return None,
-            };
-            return self.write(packet, span, output, stamp, &content, out);
-        };
-        let rtx_type = self.rtx_payload_types.get(payload_type)?;
-        if packet.payload().is_empty() {
-            return None;
-        }
-        let index = self.rtx_index;
-        let timestamp = span.offsets.timestamp_of(packet.header.timestamp);
-        let header = Header::new(
-            rtx_type,
-            index as u16,
-            timestamp,
-            rtx_ssrc,
-            packet.header.marker,
-        );
-        let stamp = self.frame.stamp(departure);
-        let content = self.payload_types.content(packet, payload_type)?;
-        let original = Some(output as u16);
-        let (header, len) =
-            self.frame
-                .write(&header, packet, content.payload, stamp, original, out)?;
-        let written = out.get_mut(header + meeting_rtp::rtx::OSN..len)?;
-        self.payload_types
-            .adapt(packet, &span.offsets, &content, written)?;
-        self.rtx_index += 1;
-        let transport_sequence = self.frame.transport_sequence(stamp);
-        Some(Outgoing {
-            len,
-            header,
-            index,
-            transport_sequence,
-        })
-    }
+/// What a packet goes out under.
+#[derive(Clone, Copy)]
+struct Address {
+    ssrc: u32,
+    index: u64,
+    /// The sequence number it went out under first, of a retransmission.
+    original: Option<u16>,
 }

@@ -243,14 +243,23 @@ impl Source {
             source: self.config.id,
             epoch: self.epoch,
         };
-        let packet = Packet::describe(
+        let (packet, attached) = Packet::describe(
             feed,
             sequence,
             header,
             bytes,
             &self.reception,
             self.sender_clock,
+            self.history.structure(sequence),
         );
+        if let Some(structure) = attached {
+            let from = if late {
+                self.tracker.newest() + 1
+            } else {
+                sequence
+            };
+            self.history.learn(from, structure);
+        }
         self.note(&packet, repair, late, now);
         Ok(packet)
     }

@@ -3,11 +3,12 @@
 //! A span ends where a packet is left out or another Source takes over. Few of them describe everything a subscriber may still
 //! ask for, at no cost for a packet that just continues the newest.
 
-use crate::Feed;
 use crate::continuity::Offsets;
+use crate::{Feed, Layers, Packet};
 use std::collections::VecDeque;
 
-const MOST_SPANS: usize = 64;
+/// At 60 pictures left out in a second a second of them, and some more.
+const MOST_SPANS: usize = 96;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
@@ -21,11 +22,56 @@ pub(crate) struct Span {
     offset: u64,
     /// Added to its other numbers.
     pub(crate) offsets: Offsets,
+    /// What of it is sent.
+    pub(crate) layers: Layers,
 }
 
 impl Span {
     pub(crate) fn output(&self, input: u64) -> u64 {
         input.wrapping_sub(self.offset)
+    }
+
+    /// The dependency descriptor `data` of the packet, as it is to be said here: frames numbered on, and as active only the
+    /// decode targets that are sent, where not all are.
+    pub(crate) fn describe<'d>(
+        &self,
+        packet: &Packet<'_>,
+        data: &'d [u8],
+        room: &'d mut [u8],
+    ) -> Option<&'d [u8]> {
+        let by = self.offsets.frame_number;
+        let number = packet.frame_number()?.wrapping_add(by);
+        let Some(dependency) = packet.frame.and_then(|frame| frame.dependency()) else {
+            if by == 0 {
+                return Some(data);
+            }
+            let room = room.get_mut(..data.len())?;
+            room.copy_from_slice(data);
+            room[1..3].copy_from_slice(&number.to_be_bytes());
+            return Some(room);
+        };
+        let partly = self.layers != Layers::ALL;
+        let active = partly.then(|| dependency.active(self.layers)).flatten();
+        if by == 0 && active.is_none() {
+            return Some(data);
+        }
+        let len = dependency
+            .descriptor
+            .rewrite(data, number, active, room)
+            .ok()?;
+        room.get(..len)
+    }
+
+    /// It ends at `last`; what is missing up to there may still come.
+    fn close(&mut self, last: u64) {
+        (self.last, self.newest) = (last, last);
+    }
+
+    /// Whether the packet is of a layer that is not sent.
+    pub(crate) fn omits(&self, packet: &Packet<'_>) -> bool {
+        packet
+            .frame
+            .is_some_and(|frame| !self.layers.hold(frame.layers))
     }
 }
 
@@ -55,7 +101,7 @@ impl Spans {
     }
 
     /// From `input` of `feed` on, output continues where it was.
-    pub(crate) fn begin(&mut self, feed: Feed, input: u64, offsets: Offsets) {
+    pub(crate) fn begin(&mut self, feed: Feed, input: u64, offsets: Offsets, layers: Layers) {
         let offset = input.wrapping_sub(self.next_output());
         if let Some(span) = self.spans.back_mut() {
             span.last = span.newest;
@@ -69,7 +115,33 @@ impl Spans {
             newest,
             offset,
             offsets,
+            layers,
         });
+    }
+
+    /// From `input` on, which is newer than all before, other layers are sent.
+    pub(crate) fn select(&mut self, input: u64, layers: Layers) {
+        let Some(span) = self.spans.back_mut() else {
+            return;
+        };
+        let next = Span {
+            first: input,
+            newest: input.wrapping_sub(1),
+            layers,
+            ..*span
+        };
+        if span.first == input {
+            *span = next; // nothing lies between
+        } else {
+            span.close(input - 1);
+            self.push(next);
+        }
+    }
+
+    /// The newest span, if `input` of `feed` is newer than all before.
+    pub(crate) fn ahead(&self, feed: Feed, input: u64) -> Option<&Span> {
+        self.current()
+            .filter(|span| span.feed == feed && input > span.newest && span.first <= input)
     }
 
     /// The span `input` of `feed` is forwarded in, if it may be: with its output number, and whether it is the newest so far.
@@ -88,8 +160,9 @@ impl Spans {
         Some((*span, span.output(input), false))
     }
 
-    /// Leaves `input` out: what follows moves up. `false` if it is too late for that, its output number being taken already.
-    pub(crate) fn skip(&mut self, feed: Feed, input: u64) -> bool {
+    /// Leaves `input` out, and with it so many pictures: what follows moves up. `false` if it is too late for that, its output
+    /// number being taken already.
+    pub(crate) fn skip(&mut self, feed: Feed, input: u64, pictures: u16) -> bool {
         let Some(span) = self
             .spans
             .back_mut()
@@ -101,12 +174,13 @@ impl Spans {
             first: input + 1,
             newest: input,
             offset: span.offset.wrapping_add(1),
+            offsets: span.offsets.without(pictures),
             ..*span
         };
         if span.first == input {
             *span = next; // nothing lies between
         } else {
-            span.last = input - 1;
+            span.close(input - 1);
             self.push(next);
         }
         true

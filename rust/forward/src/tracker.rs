@@ -66,6 +66,11 @@ impl Tracker {
         }
     }
 
+    /// The highest sequence number so far.
+    pub(crate) fn newest(&self) -> u64 {
+        self.unwrapper.newest().unwrap_or_default()
+    }
+
     pub(crate) fn restart(&mut self, ssrc: u32, sequence: u16) -> Placed {
         let extended = self.unwrapper.restart(sequence);
         *self = Tracker {

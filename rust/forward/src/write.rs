@@ -43,6 +43,17 @@ pub struct Outgoing {
     pub transport_sequence: Option<u16>,
 }
 
+/// What a Sink makes of a packet.
+pub(crate) struct Body<'p> {
+    /// Whose extensions pass.
+    pub(crate) packet: &'p Packet<'p>,
+    pub(crate) payload: &'p [u8],
+    /// The sequence number of what a retransmission repeats.
+    pub(crate) original: Option<u16>,
+    /// The dependency descriptor.
+    pub(crate) descriptor: Option<&'p [u8]>,
+}
+
 /// What of a packet depends on the moment it is sent. A plain resend must repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
@@ -107,29 +118,27 @@ impl Frame {
             .map(|_| stamp.transport_sequence)
     }
 
-    /// Writes `header`, our extensions and `packet`'s, the original sequence number of an RTX packet, and `payload`.
+    /// Writes `header`, our extensions, and `body`.
     /// Returns the lengths of header and packet; `None` if `out` is too small.
     pub(crate) fn write(
         &self,
         header: &Header,
-        packet: &Packet<'_>,
-        payload: &[u8],
+        body: &Body<'_>,
         stamp: Stamp,
-        original: Option<u16>,
         out: &mut [u8],
     ) -> Option<(usize, usize)> {
-        let block = self.write_extensions(Some(packet), stamp, out.get_mut(FIXED_HEADER..)?)?;
+        let block = self.write_extensions(Some(body), stamp, out.get_mut(FIXED_HEADER..)?)?;
         header.write(block > 0, out).ok()?;
         let header = FIXED_HEADER + block;
         let mut at = header;
-        if let Some(original) = original {
+        if let Some(original) = body.original {
             out.get_mut(at..at + rtx::OSN)?
                 .copy_from_slice(&original.to_be_bytes());
             at += rtx::OSN;
         }
-        out.get_mut(at..at + payload.len())?
-            .copy_from_slice(payload);
-        Some((header, at + payload.len()))
+        out.get_mut(at..at + body.payload.len())?
+            .copy_from_slice(body.payload);
+        Some((header, at + body.payload.len()))
     }
 
     /// Writes `header`, our extensions and nothing but padding, as much as a packet may have (RFC 3550 §5.1). Returns the lengths
@@ -152,12 +161,14 @@ impl Frame {
 
     fn write_extensions(
         &self,
-        packet: Option<&Packet<'_>>,
+        body: Option<&Body<'_>>,
         stamp: Stamp,
         out: &mut [u8],
     ) -> Option<usize> {
-        let value =
-            |extension| packet.and_then(|packet| packet.extensions.get(extension, packet.bytes));
+        let value = |extension| match (extension, body?) {
+            (Extension::DependencyDescriptor, body) => body.descriptor,
+            (other, Body { packet, .. }) => packet.extensions.get(other, packet.bytes),
+        };
         let long = |extension| value(extension).is_some_and(|value| value.len() > 16);
         let two_byte = self.mixed
             && (!self.extensions.fits_one_byte() || long(Extension::DependencyDescriptor));

@@ -1,8 +1,8 @@
 //! A publisher and a subscriber who do what they like to a Source and a Sink.
 
 use meeting_forward::{
-    CodecParameters, Demux, Departure, HEADROOM, Kind, Outgoing, Reception, Sink, SinkConfig,
-    Source, SourceConfig,
+    CodecParameters, Demux, Departure, HEADROOM, Kind, Layers, Outgoing, Reception, Sink,
+    SinkConfig, Source, SourceConfig,
 };
 use meeting_rtp::rtcp::{self, Builder};
 use meeting_rtp::{Codec, Extension, ExtensionMap, Header};
@@ -15,7 +15,11 @@ const SSRC: u32 = 77;
 /// `data` is a script: each step is an operation, a length and so many bytes. Nothing panics, outputs are packets that fit, and
 /// no SRTP index of the Sink is used for two different packets.
 pub fn forward(data: &[u8]) {
-    for (kind, rtx_ssrc) in [(Kind::Video, Some(78)), (Kind::Audio, None)] {
+    for (kind, rtx_ssrc) in [
+        (Kind::Video, Some(78)),
+        (Kind::Video, None),
+        (Kind::Audio, None),
+    ] {
         let mut world = World::new(kind, rtx_ssrc);
         let mut rest = data;
         while let [operation, len, tail @ ..] = rest {
@@ -42,6 +46,8 @@ impl World {
             (63, Codec::Red),
             (96, Codec::Vp8),
             (98, Codec::H264),
+            (35, Codec::Vp9),
+            (45, Codec::Av1),
             (111, Codec::Opus),
         ];
         let codecs = codecs.map(|(payload_type, codec)| CodecParameters {
@@ -66,7 +72,7 @@ impl World {
                 ssrc: SSRC,
                 rtx_ssrc,
                 mid: "5".into(),
-                payload_types: vec![(63, 120), (96, 100), (111, 109)],
+                payload_types: vec![(63, 120), (96, 100), (35, 36), (45, 46), (111, 109)],
                 rtx_payload_types: vec![(100, 101)],
                 extensions,
                 mixed_extensions: true,
@@ -78,7 +84,7 @@ impl World {
     }
 
     fn step(&mut self, operation: u8, bytes: &[u8]) {
-        match operation % 8 {
+        match operation % 9 {
             0..=2 => self.publish(bytes),
             3 => self.feedback(bytes),
             4 => self.pass_time(bytes),
@@ -86,6 +92,10 @@ impl World {
                 .sink
                 .feed(bytes.first().map(|first| u64::from(first % 3))),
             6 => self.sink.key_frame_requested(),
+            8 => self.sink.select(Layers {
+                spatial: bytes.first().map_or(u8::MAX, |byte| byte % 4),
+                temporal: bytes.get(1).map_or(u8::MAX, |byte| byte % 4),
+            }),
             _ => {
                 self.resend(bytes);
                 if let Some(id) = self.sink.take_key_frame_request()

@@ -152,11 +152,36 @@ fn scripts() -> Vec<Vec<u8>> {
         audio.extend(step(7, &[sequence as u8, 1]));
         audio.extend(step(4, &[20]));
     }
+    let mut layers = step(5, &[0]);
+    let mut described = step(5, &[0]);
+    for sequence in 1..40u16 {
+        let (picture, layer) = (sequence / 3, (sequence % 3) as u8);
+        let temporal = [0, 2, 1, 2][usize::from(picture % 4)];
+        let first = if picture == 0 { 0xac } else { 0xec };
+        let indices = temporal << 5 | 0x10 | layer << 1 | u8::from(layer > 0);
+        let vp9 = [first, 0x80, picture as u8, indices, picture as u8, 9, 9];
+        layers.extend(step(0, &packet(35, sequence ^ 1, 1, &[], &vp9)));
+        layers.extend(step(7, &[sequence as u8, 2]));
+        let descriptor = if sequence == 1 {
+            dependency_key()
+        } else {
+            vec![0xc0 | ((sequence % 12) as u8 + 1), 1, 0x70 + sequence as u8]
+        };
+        let av1 = packet(45, sequence, 1, &[(9, &descriptor)], &[0x18, 1, 2]);
+        described.extend(step(0, &av1));
+        described.extend(step(7, &[sequence as u8, 2]));
+        if sequence % 7 == 3 {
+            for script in [&mut layers, &mut described] {
+                script.extend(step(8, &[picture as u8, sequence as u8]));
+                script.extend(step(4, &[120]));
+            }
+        }
+    }
     let reports = rtcp_corpus()
         .iter()
         .flat_map(|packet| step(3, packet))
         .collect();
-    vec![script, switching, audio, reports]
+    vec![script, switching, audio, layers, described, reports]
 }
 
 #[test]
@@ -173,10 +198,23 @@ fn payload_descriptors_survive_changed_payloads() {
     mutate::run(rtp::codecs, &payloads, 0x7741, 200_000);
 }
 
-/// What a browser sent of VP9 in nine layers: a key picture with its structure, then frames.
+fn bytes(hex: &str) -> Vec<u8> {
+    let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+/// What a browser sent with a key picture of VP9 in nine layers.
+fn dependency_key() -> Vec<u8> {
+    bytes(
+        "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e0\
+        82b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d",
+    )
+}
+
+/// That, and the frames behind it.
 fn dependency_corpus() -> Vec<Vec<u8>> {
-    let key = "c1017280081485214eafffaaaa863cf0430c10c302afc0aaa0063c00430010c002a000a80006000040001d954926e0\
-        82b04a0941b820ac1282503157f974000ca864330e222222eca8655304224230eca877530077004200ef008601df010d";
     let frames = [
         "86017340fc",
         "460173",
@@ -185,16 +223,10 @@ fn dependency_corpus() -> Vec<Vec<u8>> {
         "8b0174",
         "c3017518",
     ];
-    let bytes = |hex: &str| -> Vec<u8> {
-        let pairs = (0..hex.len()).step_by(2).map(|at| &hex[at..at + 2]);
-        pairs
-            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
-            .collect()
-    };
-    let whole = [key].into_iter().chain(frames).flat_map(|hex| {
-        let one = bytes(hex);
-        [vec![one.len() as u8], one].concat()
-    });
+    let whole = [dependency_key()]
+        .into_iter()
+        .chain(frames.map(bytes))
+        .flat_map(|one| [vec![one.len() as u8], one].concat());
     vec![whole.collect()]
 }
 

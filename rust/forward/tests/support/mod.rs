@@ -15,10 +15,14 @@ pub const MILLISECOND: Duration = Duration::from_millis(1);
 pub const VP8: u8 = 96;
 pub const VP8_RTX: u8 = 97;
 pub const OPUS: u8 = 111;
+pub const VP9: u8 = 98;
+pub const AV1: u8 = 45;
 /// Subscriber's payload types.
 pub const OUT_VP8: u8 = 100;
 pub const OUT_RTX: u8 = 101;
 pub const OUT_OPUS: u8 = 109;
+pub const OUT_VP9: u8 = 102;
+pub const OUT_AV1: u8 = 104;
 pub const RED: u8 = 63;
 pub const OUT_RED: u8 = 120;
 pub const SINK_SSRC: u32 = 0x5000;
@@ -70,7 +74,17 @@ pub fn reception() -> Arc<Reception> {
         codec: Some(Codec::Red),
         ..opus
     };
-    Arc::new(Reception::new(publisher_extensions(), [vp8, opus, red]))
+    let other = |payload_type, codec| CodecParameters {
+        payload_type,
+        codec: Some(codec),
+        rtx_payload_type: None,
+        ..vp8
+    };
+    let (vp9, av1) = (other(VP9, Codec::Vp9), other(AV1, Codec::Av1));
+    Arc::new(Reception::new(
+        publisher_extensions(),
+        [vp8, opus, red, vp9, av1],
+    ))
 }
 
 pub fn source(id: u64) -> Source {
@@ -87,8 +101,12 @@ pub fn video_config() -> SinkConfig {
         ssrc: SINK_SSRC,
         rtx_ssrc: Some(SINK_RTX_SSRC),
         mid: "3".into(),
-        payload_types: vec![(VP8, OUT_VP8)],
-        rtx_payload_types: vec![(OUT_VP8, OUT_RTX)],
+        payload_types: vec![(VP8, OUT_VP8), (VP9, OUT_VP9), (AV1, OUT_AV1)],
+        rtx_payload_types: vec![
+            (OUT_VP8, OUT_RTX),
+            (OUT_VP9, OUT_VP9 + 1),
+            (OUT_AV1, OUT_AV1 + 1),
+        ],
         extensions: subscriber_extensions(),
         mixed_extensions: true,
         lossy: LOSSY,
