@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 /// Steps a picture may be sent in: encodings, and frame rates of them.
-pub const MOST_STEPS: usize = 8;
+pub const MOST_STEPS: usize = 12;
 /// A step up needs so much more than its rate; one that is held does not.
 const ABOVE: f64 = 1.15;
 /// After something was taken away nothing is given for so long.
@@ -37,6 +37,8 @@ pub struct Want {
     pub rates: [u64; MOST_STEPS],
     /// How many of them there are, at least one.
     pub steps: usize,
+    /// The step that everybody is to have before anybody gets a higher one: the smallest at a frame rate that is bearable.
+    pub fair: usize,
     /// The step it has; [`Allocator::allocate`] writes the one it gets. `None`: paused.
     pub given: Option<usize>,
 }
@@ -120,22 +122,10 @@ impl Allocator {
             self.short_since = Some(now);
         }
         for (want, had) in wants.iter_mut().zip(&had) {
-            let Some(base) = want.given else { continue };
-            let base = want.rate(base) as f64;
-            let held = had.unwrap_or(0);
-            for step in (1..want.steps).rev() {
-                let more = want.rate(step) as f64 - base;
-                let needs = if step > held {
-                    ABOVE * want.rate(step) as f64 - base
-                } else {
-                    more
-                };
-                if needs <= left && (step <= held || may_rise) {
-                    want.given = Some(step);
-                    left -= more.max(0.0);
-                    break;
-                }
-            }
+            left -= want.rise(*had, want.fair, left, may_rise);
+        }
+        for (want, had) in wants.iter_mut().zip(&had) {
+            left -= want.rise(*had, want.steps - 1, left, may_rise);
         }
         if wants.iter().zip(&had).any(|(want, had)| want.given < *had) {
             self.lowered = Some(now);
@@ -149,6 +139,26 @@ impl Allocator {
 }
 
 impl Want {
+    /// Takes the highest step up to `most` that fits into `left`; returns what it takes of that.
+    fn rise(&mut self, had: Option<usize>, most: usize, left: f64, may_rise: bool) -> f64 {
+        let Some(given) = self.given else { return 0.0 };
+        let base = self.rate(given) as f64;
+        let held = had.unwrap_or(0);
+        for step in (given + 1..=most.min(self.steps - 1)).rev() {
+            let more = self.rate(step) as f64 - base;
+            let needs = if step > held {
+                ABOVE * self.rate(step) as f64 - base
+            } else {
+                more
+            };
+            if needs <= left && (step <= held || may_rise) {
+                self.given = Some(step);
+                return more.max(0.0);
+            }
+        }
+        0.0
+    }
+
     fn rate(&self, step: usize) -> u64 {
         match self.rates.get(step) {
             Some(0) | None => UNKNOWN,

@@ -13,6 +13,7 @@ fn want(key: usize, importance: Importance, steps: &[u64]) -> Want {
         importance,
         rates,
         steps: steps.len(),
+        fair: 0,
         given: Some(steps.len() - 1),
     }
 }
@@ -161,4 +162,31 @@ fn what_was_held_for_too_long_is_dropped_and_the_queue_is_bounded() {
     assert_eq!((pacer.waiting(), pacer.dropped()), (512, 1));
     assert!(pacer.release(start + 501 * MILLISECOND).is_none());
     assert_eq!((pacer.waiting(), pacer.dropped()), (0, 513));
+}
+
+#[test]
+fn everybody_moves_before_anybody_is_shown_better() {
+    let layered = |key, size| Want {
+        fair: 1,
+        ..want(
+            key,
+            Importance {
+                size,
+                ..Importance::default()
+            },
+            &[80_000, 120_000, 150_000, 400_000, 500_000],
+        )
+    };
+    let of = |estimate| {
+        settled(
+            estimate,
+            &mut [layered(0, 10), layered(1, 20), layered(2, 30)],
+        )
+    };
+    // sound takes 50 kbit/s, and a step that was not held 15 % more than its rate
+    assert_eq!(of(50_000 + 370_000), [Some(1), Some(1), Some(1)]);
+    assert_eq!(of(50_000 + 320_000), [Some(0), Some(1), Some(1)]);
+    assert_eq!(of(50_000 + 400_000), [Some(1), Some(1), Some(2)]);
+    assert_eq!(of(50_000 + 650_000), [Some(1), Some(1), Some(3)]);
+    assert_eq!(of(50_000 + 200_000), [None, Some(0), Some(0)]);
 }

@@ -24,6 +24,7 @@ mod sink;
 mod source;
 mod spans;
 mod tracker;
+mod volume;
 mod write;
 
 pub use clock::SenderClock;
@@ -35,4 +36,5 @@ pub use packet::{Feed, Kind, Packet, SourceId};
 pub use reception::{CodecParameters, Reception};
 pub use sink::{LOSSY, Sink, SinkConfig, SinkStatistics};
 pub use source::{Ignored, Source, SourceConfig, SourceEvent, SourceStatistics};
+pub use volume::Volume;
 pub use write::{Departure, HEADROOM, Outgoing};

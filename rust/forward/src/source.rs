@@ -6,6 +6,7 @@ use crate::level::Level;
 use crate::loss::Losses;
 use crate::reception::Role;
 use crate::tracker::{Placed, REPORT_INTERVAL, Tracker};
+use crate::volume::Volume;
 use crate::{Feed, History, Kind, Packet, Reception, SourceId};
 use meeting_rtp::rtcp::{Builder, SenderInfo};
 use meeting_rtp::{Header, rtx};
@@ -107,6 +108,9 @@ pub struct Source {
     key_frames: KeyFrameRequests,
     history: History,
     level: Level,
+    volume: Volume,
+    /// The timestamp of the newest packet.
+    picture: Option<u32>,
     sender_clock: Option<SenderClock>,
     nack: bool,
     pli: bool,
@@ -128,6 +132,8 @@ impl Source {
             key_frames: KeyFrameRequests::default(),
             history: History::new(config.id, config.keep, config.most_bytes, reception.clone()),
             level: Level::default(),
+            volume: Volume::default(),
+            picture: None,
             sender_clock: None,
             nack: false,
             pli: false,
@@ -293,6 +299,9 @@ impl Source {
         if self.report_due.is_none() {
             self.report_due = Some(now + REPORT_INTERVAL);
         }
+        let timestamp = packet.header.timestamp;
+        let begins = !late && self.picture.replace(timestamp) != Some(timestamp);
+        self.volume.note(packet, begins);
         self.statistics.packets += 1;
         self.statistics.bytes += packet.bytes.len() as u64;
     }
@@ -358,6 +367,11 @@ impl Source {
     /// How loud who speaks into this Source is, in −dBov (0 loud); 127 when nobody does.
     pub fn audio_level(&self, now: Instant) -> u8 {
         self.level.at(now)
+    }
+
+    /// Counters since the start, by layer.
+    pub fn volume(&self) -> &Volume {
+        &self.volume
     }
 
     /// Counters since the start.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use meeting_bwe::Importance;
 use meeting_engine::media::{
-    self, Command, Configuration, Congestion, Event, Id, Statistics, StreamLimits, duplicate,
+    self, Bounds, Command, Configuration, Congestion, Event, Id, Statistics, StreamLimits,
+    duplicate,
 };
 use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{ChannelSettings, Credentials, Fingerprint, Identity, Limits};
@@ -242,9 +243,18 @@ impl Port {
         })
     }
 
-    /// `sources`: encodings, the smallest first; `size`: the area it is shown in, in pixels.
-    #[pyo3(signature = (sink, sources, screen, size))]
-    fn feed(&self, sink: Id, sources: Vec<Id>, screen: bool, size: u32) -> PyResult<()> {
+    /// `sources`: encodings, the smallest first; `size`: the area it is shown in, in pixels; `spatial`: the highest layer of
+    /// each that is wanted; `frame_rate`: pictures a second that are enough.
+    #[pyo3(signature = (sink, sources, screen, size, spatial, frame_rate))]
+    fn feed(
+        &self,
+        sink: Id,
+        sources: Vec<Id>,
+        screen: bool,
+        size: u32,
+        spatial: Option<u8>,
+        frame_rate: Option<u32>,
+    ) -> PyResult<()> {
         let importance = Importance {
             screen,
             speaks: false,
@@ -254,6 +264,10 @@ impl Port {
             sink,
             sources,
             importance,
+            bounds: Bounds {
+                spatial: spatial.unwrap_or(u8::MAX),
+                frame_rate,
+            },
         })
     }
 
@@ -437,6 +451,8 @@ fn rows<'py>(py: Python<'py>, statistics: &Statistics) -> PyResult<Bound<'py, Py
             row.repaired,
             row.plis_sent,
             row.key_frames,
+            row.layers.0,
+            row.layers.1,
         )
     });
     let sinks = statistics.sinks.iter().map(|row| {
@@ -451,6 +467,8 @@ fn rows<'py>(py: Python<'py>, statistics: &Statistics) -> PyResult<Bound<'py, Py
             row.retransmitted,
             row.plis_received,
             row.paused,
+            row.spatial,
+            row.temporal,
         )
     });
     let threads = statistics

@@ -57,7 +57,15 @@ class Port:
         rtx_payload_types: Sequence[tuple[int, int]],
         extensions: Sequence[tuple[str, int]],
     ) -> None: ...
-    def feed(self, sink: int, sources: Sequence[int], screen: bool, size: int) -> None: ...
+    def feed(
+        self,
+        sink: int,
+        sources: Sequence[int],
+        screen: bool,
+        size: int,
+        spatial: int | None,
+        frame_rate: int | None,
+    ) -> None: ...
     def request_key_frame(self, source: int) -> None: ...
     def open_channel(
         self, link: int, label: str, ordered: bool, max_retransmits: int | None, negotiated: int | None

@@ -41,13 +41,23 @@ class ISink(Interface):
 
     id: int = Attribute("Made in Python, never reused within a process.")
 
-    def feed(*sources: ISource, screen: bool = False, size: int = 0) -> None:
+    def feed(
+        *sources: ISource,
+        screen: bool = False,
+        size: int = 0,
+        spatial: int | None = None,
+        frame_rate: int | None = None,
+    ) -> None:
         """Attach, switch or (without Sources) pause.
 
         Of several Sources, the encodings of one track from the smallest on, the last one is sent where the subscriber's
         path has room for it, else a smaller one, else none (`IPortListener.sinks_paused`). Who gets the room: `screen`
         first, then those whose publisher speaks, then by `size`, the area it is shown in, in pixels. After a switch
         video goes on at the new Source's next key frame, which is requested.
+
+        Of a Source that has layers in itself (temporal ones, or VP9 and AV1 with several sizes in one stream), no more
+        than spatial layer `spatial` is sent, counted from 0 for the smallest, and no higher frame rate than
+        `frame_rate` needs; and fewer where the path has no room.
         """
 
     def close() -> None:

@@ -77,10 +77,18 @@ class Sink:
     def __repr__(self) -> str:
         return f"<Sink {self.id} of {self.link!r}>"
 
-    def feed(self, *sources: ISource, screen: bool = False, size: int = 0) -> None:
+    def feed(
+        self,
+        *sources: ISource,
+        screen: bool = False,
+        size: int = 0,
+        spatial: int | None = None,
+        frame_rate: int | None = None,
+    ) -> None:
         """See ISink."""
         ids = [source.id for source in sources]
-        self._port._do(lambda native: native.feed(self.id, ids, screen, min(size, 2**32 - 1)))
+        area = min(size, 2**32 - 1)
+        self._port._do(lambda native: native.feed(self.id, ids, screen, area, spatial, frame_rate))
 
     def close(self) -> None:
         """See ISink."""

@@ -141,6 +141,9 @@ class SourceStatistics:
     plis_sent: int
     """Key frames asked for."""
     key_frames: int
+    spatial_layers: int = 1
+    """Layers that have come in this one stream: sizes, and frame rates."""
+    temporal_layers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,9 @@ class SinkStatistics:
     """Key frames the subscriber asked for."""
     paused: bool = False
     """For want of room on the subscriber's path."""
+    spatial: int | None = None
+    """The highest layers sent of the stream it is fed from; None: all there are."""
+    temporal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,20 @@ class FakeSink:
     """The best of the encodings it may be fed from."""
     encodings: tuple[ISource, ...] = ()
     importance: tuple[bool, int] = (False, 0)
+    bounds: tuple[int | None, int | None] = (None, None)
+    """The highest spatial layer, and the frame rate that is enough."""
     closed: bool = False
 
-    def feed(self, *sources: ISource, screen: bool = False, size: int = 0) -> None:
+    def feed(
+        self,
+        *sources: ISource,
+        screen: bool = False,
+        size: int = 0,
+        spatial: int | None = None,
+        frame_rate: int | None = None,
+    ) -> None:
         self.encodings, self.importance = sources, (screen, size)
+        self.bounds = (spatial, frame_rate)
         self.fed = sources[-1] if sources else None
         self.diary.append(("feed", self.id, *(source.id for source in sources)))
 

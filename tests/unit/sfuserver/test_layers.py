@@ -131,6 +131,19 @@ def test_a_viewer_that_leaves_or_unsubscribes_needs_nothing_any_more(world: Worl
     assert enabled(anna) == [False, False, False]
 
 
+def test_layers_within_one_stream_are_bounded_by_what_is_looked_at(world: World) -> None:
+    anna, (bert, clara) = publisher_and_viewers(world)
+    for number, source in enumerate(anna.receiving.sources):
+        world.port.listener.source_started(source, number)
+    looks(bert, 300, 170)
+    settings = UpdateTrackSettings(track_sids=[camera(clara)], width=1280, height=720, fps=15)
+    clara.ask(track_setting=settings)
+    assert [viewer.sending.sinks[0].bounds for viewer in (bert, clara)] == [(0, None), (None, 15)]
+    looks(bert, 640, 360)
+    clara.ask(track_setting=UpdateTrackSettings(track_sids=[camera(clara)], width=1280, height=720))
+    assert [viewer.sending.sinks[0].bounds for viewer in (bert, clara)] == [(1, None), (None, None)]
+
+
 def test_of_sound_nothing_is_told(world: World) -> None:
     anna = world.join("anna")
     anna.connect()

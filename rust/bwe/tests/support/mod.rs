@@ -206,6 +206,7 @@ impl Call {
             importance: Importance::default(),
             rates,
             steps: 3,
+            fair: 0,
             given: self.given,
         }];
         let demand = self

@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use meeting_bwe::{Allocator, Bounds, Importance, MOST_STEPS, Pacer, Rate, SendEstimate, Want};
+use meeting_bwe::{Allocator, Importance, MOST_STEPS, Pacer, Rate, SendEstimate, Want};
 use meeting_forward::{Departure, Kind, SourceId};
 use meeting_srtp::Outbound;
+use slab::Slab;
 
 use super::event::Event;
 use super::exit::Exit;
-use super::plane::{LinkState, Plane};
+use super::plane::{LinkState, Plane, SourceState};
+use super::steps::{Bounds, Step};
 use super::tracks::place_of;
 
 /// Who fell silent keeps the picture of one who speaks for so long.
@@ -33,7 +35,7 @@ pub(super) struct Bandwidth {
 impl Bandwidth {
     pub(super) fn new(now: Instant) -> Bandwidth {
         Bandwidth {
-            estimate: SendEstimate::new(Bounds::default(), now),
+            estimate: SendEstimate::new(meeting_bwe::Bounds::default(), now),
             allocator: Allocator::default(),
             pacer: Pacer::default(),
             sending: Rate::default(),
@@ -54,12 +56,44 @@ impl Bandwidth {
 pub(super) struct Choice {
     pub kind: Kind,
     /// Encodings, the smallest first, up to what the subscriber wants.
-    pub layers: Vec<SourceId>,
+    pub sources: Vec<SourceId>,
     pub importance: Importance,
-    /// The place in `layers`; `None`: nothing.
-    pub given: Option<usize>,
+    pub bounds: Bounds,
+    /// The ways to send it, as of the last look.
+    pub steps: Vec<Step>,
+    /// Of them, what is given; `None`: nothing.
+    pub given: Option<Step>,
     /// There would be something, but the path has no room for it.
     pub paused: bool,
+}
+
+impl Choice {
+    /// Finds the ways to send it as things are; returns which of them is the fair one (see [`Want`]).
+    pub(super) fn look(&mut self, sources: &Slab<SourceState>) -> usize {
+        self.steps.clear();
+        let mut fair = 0;
+        for name in &self.sources {
+            if let Some(place) = place_of(sources, *name) {
+                let rates = &sources[place].rates;
+                fair += rates.steps(*name, self.bounds, &mut self.steps);
+            }
+        }
+        self.steps.truncate(MOST_STEPS);
+        fair
+    }
+
+    /// Which of the steps is given. Where it is none of them any more, the highest of its Source that asks for no more.
+    pub(super) fn held(&self) -> Option<usize> {
+        let given = self.given?;
+        let same = self.steps.iter().position(|step| step.is(&given));
+        let within = |step: &Step| step.source == given.source && given.layers.hold(step.layers);
+        same.or_else(|| self.steps.iter().rposition(within))
+            .or_else(|| {
+                self.steps
+                    .iter()
+                    .position(|step| step.source == given.source)
+            })
+    }
 }
 
 /// A protected packet at the front of the exit's room leaves, or waits for its turn.
@@ -102,7 +136,7 @@ impl Plane {
     /// Counts what Sources bring, for the decisions of this tick.
     pub(super) fn measure_sources(&mut self, now: Instant) {
         for (_, source) in &mut self.sources {
-            source.rate.sample(source.machine.statistics().bytes, now);
+            source.rates.sample(source.machine.volume(), now);
         }
     }
 
@@ -116,10 +150,17 @@ impl Plane {
         wants.clear();
         let mut sound = 0;
         for sink in &link.sinks {
-            let choice = &self.sinks[*sink].choice;
+            let choice = &mut self.sinks[*sink].choice;
             match choice.kind {
-                Kind::Audio => sound += choice.layers.last().map_or(0, |name| self.rate_of(*name)),
-                Kind::Video => wants.extend(self.want(*sink, choice, now)),
+                Kind::Audio => {
+                    let place = |name: &SourceId| place_of(&self.sources, *name);
+                    let source = choice.sources.last().and_then(place);
+                    sound += source.map_or(0, |place| self.sources[place].rates.bitrate());
+                }
+                Kind::Video => {
+                    let fair = choice.look(&self.sources);
+                    wants.extend(self.want(*sink, fair, now));
+                }
             }
         }
         let link = &mut self.links[at];
@@ -164,14 +205,13 @@ impl Plane {
     }
 
     /// How a picture stands against the others of its subscriber.
-    fn want(&self, key: usize, choice: &Choice, now: Instant) -> Option<Want> {
-        let first = self
-            .sources
-            .get(place_of(&self.sources, *choice.layers.first()?)?)?;
-        let spoke = self.links[first.link].spoke;
+    fn want(&self, key: usize, fair: usize, now: Instant) -> Option<Want> {
+        let choice = &self.sinks[key].choice;
+        let first = place_of(&self.sources, choice.steps.first()?.source)?;
+        let spoke = self.links[self.sources[first].link].spoke;
         let mut rates = [0; MOST_STEPS];
-        for (rate, name) in rates.iter_mut().zip(&choice.layers) {
-            *rate = self.rate_of(*name);
+        for (rate, step) in rates.iter_mut().zip(&choice.steps) {
+            *rate = step.bitrate;
         }
         Some(Want {
             key,
@@ -180,29 +220,29 @@ impl Plane {
                 ..choice.importance
             },
             rates,
-            steps: choice.layers.len().min(MOST_STEPS),
-            given: choice.given,
+            steps: choice.steps.len(),
+            fair,
+            given: choice.held(),
         })
     }
 
-    fn rate_of(&self, name: SourceId) -> u64 {
-        place_of(&self.sources, name).map_or(0, |place| self.sources[place].rate.bitrate())
-    }
-
-    /// Feeds a Sink from another of its encodings.
+    /// Sends a picture in another way.
     fn give(&mut self, now: Instant, at: usize, given: Option<usize>) {
         let sink = &mut self.sinks[at];
-        if sink.choice.given == given {
+        let less = given < sink.choice.held();
+        let step = given.and_then(|step| sink.choice.steps.get(step).copied());
+        let had = std::mem::replace(&mut sink.choice.given, step);
+        if let Some(step) = step {
+            sink.machine.select(step.layers);
+        }
+        if had.map(|had| had.source) == step.map(|step| step.source) {
             return;
         }
-        let less = given < sink.choice.given;
-        sink.choice.given = given;
         if less {
             // What is too much for the path is cut off at once, not when the smaller one's key frame comes.
             sink.machine.feed(None);
         }
-        let name = given.and_then(|step| sink.choice.layers.get(step).copied());
-        self.attach(now, at, name);
+        self.attach(now, at, step.map(|step| step.source));
     }
 
     /// Sends what was held until now, and padding while a probe lasts.

@@ -9,6 +9,8 @@ use meeting_forward::{CodecParameters, Kind, SinkConfig};
 use meeting_link::{ChannelSettings, Credentials, Fingerprint};
 use meeting_rtp::ExtensionMap;
 
+use super::steps::Bounds;
+
 /// Names a Link, a Source or a Sink: made by the control side, never reused.
 pub type Id = u64;
 
@@ -74,6 +76,8 @@ pub enum Command {
         sources: Vec<Id>,
         /// Against the subscriber's other pictures; who speaks is known here.
         importance: Importance,
+        /// Within these.
+        bounds: Bounds,
     },
     /// Ask the publisher for a key frame.
     RequestKeyFrame {

@@ -13,6 +13,7 @@ mod plane;
 mod repair;
 mod schedule;
 mod statistics;
+mod steps;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use meeting_link::{Identity, Limits};
 pub use command::{Command, Congestion, Id};
 pub use event::Event;
 pub use statistics::{LinkRow, SinkRow, SourceRow, Statistics, ThreadRow};
+pub use steps::Bounds;
 pub use streams::StreamLimits;
 
 pub use crate::sys::duplicate;

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use meeting_bwe::{ArrivalRecorder, Rate, ReceiverEstimate, Want};
+use meeting_bwe::{ArrivalRecorder, ReceiverEstimate, Want};
 use meeting_forward::{Demux, Departure, Reception, Sink, Source, SourceId};
 use meeting_link::{Credentials, Fingerprint, Identity, Limits, Link, Path};
 use meeting_rtp::{ExtensionMap, NtpClock};
@@ -23,6 +23,7 @@ use super::event::{Event, Events};
 use super::exit::Exit;
 use super::schedule::Schedule;
 use super::statistics::Counters;
+use super::steps::LayerRates;
 use super::streams::Streams;
 
 /// What a sender without transport-wide feedback may send, in bit/s: enough for three layers of a camera and a screen.
@@ -72,7 +73,7 @@ pub(super) struct SourceState {
     /// Places of the Sinks that get its packets: those it feeds, and those that wait for it to begin.
     pub sinks: Vec<usize>,
     pub speaking: bool,
-    pub rate: Rate,
+    pub rates: LayerRates,
 }
 
 pub(super) struct SinkState {
@@ -215,7 +216,8 @@ impl Plane {
                 sink,
                 sources,
                 importance,
-            } => self.feed(now, sink, &sources, importance),
+                bounds,
+            } => self.feed(now, sink, &sources, importance, bounds),
             Command::RequestKeyFrame { source } => match self.source_ids.get(&source) {
                 Some(at) => self.request_key_frame(now, *at),
                 None => self.counters.unknown_id += 1,

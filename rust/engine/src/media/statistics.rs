@@ -59,6 +59,7 @@ pub struct SourceRow {
     pub repaired: u64,
     pub plis_sent: u64,
     pub key_frames: u64,
+    pub layers: (u8, u8),
 }
 
 /// Of a Sink.
@@ -78,6 +79,8 @@ pub struct SinkRow {
     pub retransmitted: u64,
     pub plis_received: u64,
     pub paused: bool,
+    pub spatial: Option<u8>,
+    pub temporal: Option<u8>,
 }
 
 /// Of a thread.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use meeting_bwe::{Importance, Rate};
+use meeting_bwe::Importance;
 use meeting_forward::{Kind, Sink, SinkConfig, Source, SourceConfig, SourceId};
 use slab::Slab;
 
@@ -11,6 +11,7 @@ use super::bandwidth::Choice;
 use super::command::Id;
 use super::event::Event;
 use super::plane::{Plane, SinkState, SourceState};
+use super::steps::{Bounds, LayerRates};
 
 /// Where a Source's place ends and its serial number begins in the name the forwarding machines know it by. They must never
 /// see a name twice; places are used again.
@@ -45,7 +46,7 @@ impl Plane {
             ),
             sinks: Vec::new(),
             speaking: false,
-            rate: Rate::default(),
+            rates: LayerRates::default(),
         });
         link.demux.add(name, mid, rid, ssrcs);
         link.sources.push(at);
@@ -72,8 +73,10 @@ impl Plane {
             ssrc: config.ssrc,
             choice: Choice {
                 kind: config.kind,
-                layers: Vec::new(),
+                sources: Vec::new(),
                 importance: Importance::default(),
+                bounds: Bounds::default(),
+                steps: Vec::new(),
                 given: None,
                 paused: false,
             },
@@ -94,38 +97,37 @@ impl Plane {
         sink_id: Id,
         sources: &[Id],
         importance: Importance,
+        bounds: Bounds,
     ) {
         let Some(at) = self.sink_ids.get(&sink_id).copied() else {
             self.counters.unknown_id += 1;
             return;
         };
         let found = sources.iter().filter_map(|id| self.source_ids.get(id));
-        let layers: Vec<SourceId> = found.map(|at| self.sources[*at].name).collect();
-        self.counters.unknown_id += (sources.len() - layers.len()) as u64;
+        let names: Vec<SourceId> = found.map(|at| self.sources[*at].name).collect();
+        self.counters.unknown_id += (sources.len() - names.len()) as u64;
         let sink = &mut self.sinks[at];
-        let had = sink
-            .choice
-            .given
-            .and_then(|step| sink.choice.layers.get(step).copied());
+        let choice = &mut sink.choice;
+        choice.sources = names;
+        choice.importance = importance;
+        choice.bounds = bounds;
+        choice.look(&self.sources);
         let limited =
-            sink.choice.kind == Kind::Video && self.links[sink.link].bandwidth.allocator.limited();
-        sink.choice.given = if layers.is_empty() || limited && sink.choice.paused {
+            choice.kind == Kind::Video && self.links[sink.link].bandwidth.allocator.limited();
+        let place = if limited && choice.paused {
             None
         } else if limited {
             // As it was or the least, until the next look at what the path takes.
-            Some(
-                layers
-                    .iter()
-                    .position(|name| Some(*name) == had)
-                    .unwrap_or(0),
-            )
+            Some(choice.held().unwrap_or(0))
         } else {
-            Some(layers.len() - 1)
+            choice.steps.len().checked_sub(1)
         };
-        let name = sink.choice.given.map(|step| layers[step]);
-        sink.choice.layers = layers;
-        sink.choice.importance = importance;
-        self.attach(now, at, name);
+        choice.given = place.and_then(|place| choice.steps.get(place).copied());
+        let given = choice.given;
+        if let Some(step) = given {
+            sink.machine.select(step.layers);
+        }
+        self.attach(now, at, given.map(|step| step.source));
     }
 
     /// Attaches a Sink to a Source, or to nothing.

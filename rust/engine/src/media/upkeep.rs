@@ -285,12 +285,15 @@ impl Plane {
             repaired: counts.repaired,
             plis_sent: counts.key_frame_requests,
             key_frames: counts.key_frames,
+            layers: source.machine.volume().extent(),
         }
     }
 
     fn sink_row(&self, at: usize) -> SinkRow {
         let sink = &self.sinks[at];
         let counts = sink.machine.statistics();
+        let layers = sink.machine.layers();
+        let limit = |layer| Some(layer).filter(|layer| *layer < u8::MAX);
         SinkRow {
             sink: sink.id,
             link: self.links[sink.link].id,
@@ -302,6 +305,8 @@ impl Plane {
             retransmitted: counts.resent,
             plis_received: sink.plis_received,
             paused: sink.choice.paused,
+            spatial: limit(layers.spatial),
+            temporal: limit(layers.temporal),
         }
     }
 }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from livekit.protocol.models import TrackSource
 from livekit.protocol.rtc import UpdateTrackSettings
 
-from meeting.dataplane.interfaces import ISink, ISource
+from meeting.dataplane.interfaces import ISink
 from meeting.sfuserver.negotiation.codecs import Format, payload_type_maps
 from meeting.sfuserver.negotiation.description import RemoteSection
 from meeting.sfuserver.negotiation.offer_answer import Send, agreed
@@ -30,7 +30,8 @@ class Subscription:
         """Its subscriber's path has no room for it."""
         self._rank = HIGHEST
         self._size = 0
-        self._fed: tuple[tuple[ISource, ...], int] = ((), 0)
+        self._frame_rate: int | None = None
+        self._fed: tuple[object, ...] | None = None
         track.subscriptions[subscriber_sid] = self
         track.demanded(NOTHING, HIGHEST)
 
@@ -73,16 +74,19 @@ class Subscription:
         self.track.demanded(self._rank, rank)
         self._rank = rank
         self._size = settings.width * settings.height
+        self._frame_rate = settings.fps or None
         self.refresh()
 
     def refresh(self) -> None:
         if self.sink is None:
             return
         encodings = self.track.encodings(self._rank)
-        if (encodings, self._size) != self._fed:
-            self._fed = (encodings, self._size)
+        spatial = self._rank if NOTHING < self._rank < HIGHEST else None
+        wanted = (encodings, self._size, spatial, self._frame_rate)
+        if wanted != self._fed and (encodings or self._fed is not None):
+            self._fed = wanted
             screen = self.track.info.source == TrackSource.SCREEN_SHARE
-            self.sink.feed(*encodings, screen=screen, size=self._size)
+            self.sink.feed(*encodings, screen=screen, size=self._size, spatial=spatial, frame_rate=self._frame_rate)
 
     def unbind(self) -> None:
         """Its section is gone; another may carry it later."""
@@ -90,7 +94,7 @@ class Subscription:
             self.sink.close()
             self.sink = None
             self.starved = False
-            self._fed = ((), 0)
+            self._fed = None
 
     def close(self) -> None:
         if self.track.subscriptions.pop(self.subscriber_sid, None) is not None:

@@ -14,7 +14,7 @@ use meeting_rtp::extension::Values;
 use meeting_rtp::rtcp::Builder;
 use meeting_rtp::{Codec, Extension, ExtensionMap, Header};
 
-use super::{Command, Configuration, Congestion, Event, Id, Port, StreamLimits};
+use super::{Bounds, Command, Configuration, Congestion, Event, Id, Port, StreamLimits};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -254,6 +254,7 @@ impl Stage {
             sink,
             sources: vec![source],
             importance: Importance::default(),
+            bounds: Bounds::default(),
         });
     }
 
@@ -287,6 +288,7 @@ fn what_one_sends_the_others_get_and_one_who_pauses_gets_nothing() {
         sink: 30,
         sources: vec![],
         importance: Importance::default(),
+        bounds: Bounds::default(),
     });
     stage.film(Duration::from_millis(200));
     let (going, paused) = (stage.heard[1], stage.heard[2]);
@@ -436,6 +438,7 @@ fn unknown_ids_are_ignored() {
             sink: 99,
             sources: vec![99],
             importance: Importance::default(),
+            bounds: Bounds::default(),
         },
     ] {
         stage.command(command);
