@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, Row, select
 
 from meeting.apiserver.accounts.passkeys import relying_party
+from meeting.apiserver.audit.tables import audit_entry
 from tests.support.authenticator import PRESENT, VERIFIED, Authenticator
 from tests.support.hub import ORIGIN, Answer, Browser, Hub, MakeHub, sqlite_hub
 
@@ -67,6 +69,18 @@ def test_a_passkey_signs_in_without_an_address(hub: Hub, ada: Browser, device: A
     assert (shown["name"], shown["synced"]) == ("Laptop", False)
     assert shown["used_at"] > shown["created_at"]
     assert sign_in(hub.browser(), device).status == 200, "and again"
+
+
+def test_the_audit_log_says_who_signed_in_with_a_passkey(hub: Hub, ada: Browser, device: Authenticator) -> None:
+    person = sign_in(hub.browser(source="198.51.100.9"), device).json["person"]
+
+    def newest(transaction: Connection) -> Row[Any]:
+        return transaction.execute(select(audit_entry).order_by(audit_entry.c.id.desc()).limit(1)).one()
+
+    found = hub.sql(newest)
+    assert (found.word, found.outcome, found.actor_kind) == ("session.open", "done", "person")
+    assert found.actor_id == found.target_id == person["id"]
+    assert found.source == "198.51.100.9" and found.request
 
 
 def test_a_mail_tells_of_a_passkey_that_was_added(hub: Hub, ada: Browser, device: Authenticator) -> None:

@@ -176,7 +176,7 @@ def _check_scope(route: Route, caller: Caller) -> None:
 
 def device(call: Call) -> Device:
     """What the request says of where it comes from."""
-    return rules.device(call.header("User-Agent"), call.client_address)
+    return rules.device(call.header("User-Agent"), call.client_address, call.id)
 
 
 def origin_of(url: str) -> str:

@@ -47,6 +47,8 @@ class Device:
 
     user_agent: str = ""
     address: str = ""
+    #: The request's id.
+    request: str = ""
 
 
 # The first that is found counts: most browsers claim to be another as well.
@@ -70,9 +72,9 @@ _SYSTEMS = (
 )
 
 
-def device(user_agent: str | None, address: str) -> Device:
+def device(user_agent: str | None, address: str, request: str = "") -> Device:
     """The device of a request, cut to what is kept of it."""
-    return Device(_CONTROL.sub(" ", user_agent or "")[:300], address[:64])
+    return Device(_CONTROL.sub(" ", user_agent or "")[:300], address[:64], request)
 
 
 def browser_and_system(user_agent: str) -> tuple[str | None, str | None]:

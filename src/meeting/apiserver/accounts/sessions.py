@@ -13,6 +13,7 @@ from meeting.apiserver.accounts import rules
 from meeting.apiserver.accounts.people import NOBODY, PERSON, Caller, Guest, Person, person_of
 from meeting.apiserver.accounts.rules import Device
 from meeting.apiserver.accounts.tables import guest, person, session
+from meeting.apiserver.audit.use_cases import Actor, ActorKind, Audit, Entry, Origin, write
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.pages import Order, Page, Slice
 from meeting.apiserver.schema import new_id, utc_now
@@ -44,20 +45,24 @@ class Session:
 class Sessions:
     """The sessions of people and guests. A cookie is kept as its HMAC only."""
 
-    def __init__(self, database: Database, clock: IReactorTime, key: bytes) -> None:
+    def __init__(self, database: Database, clock: IReactorTime, key: bytes, audit: Audit) -> None:
         """`key`: the secret's key of the purpose `sign-in-code`."""
         self._database = database
         self._clock = clock
         self._key = key
+        self._audit = audit
 
     def open_for_person(self, transaction: Connection, who: Person, now: datetime, device: Device, cookie: str) -> None:
-        """A new session of a person who has just proved who they are. The one way to one, by whatever proof.
+        """A new session of a person who has just proved who they are, and its entry in the audit log. The one way to
+        one, by whatever proof.
 
         Raises Blocked.
         """
         if transaction.execute(_BLOCKED, {"id": who.id}).scalar() is not None:
             raise Blocked()
         self._open(transaction, cookie, now, device, person_id=who.id)
+        origin = Origin(Actor(ActorKind.PERSON, who.id), device.address, device.request)
+        write(transaction, self._audit.entry(Entry("session.open", origin, target_id=who.id)))
 
     def open_for_guest(self, transaction: Connection, who: Guest, now: datetime, cookie: str) -> None:
         """A new session of a guest who is let in."""

@@ -1,8 +1,10 @@
-"""What administrators do, in the words of the audit log."""
+"""What the audit log's words are written with."""
 
 #: These are written with the transaction that they tell of, with more than a request's witness can see.
 WRITTEN_WITH_THE_CHANGE = frozenset(
     {
+        "session.open",
+        "meeting.create",
         "settings.change",
         "settings.logo",
         "person.administrator",

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 
 from meeting.apiserver.accounts.administration import id_of
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.accounts.rules import normal_email
-from meeting.apiserver.accounts.use_cases import Caller
 from meeting.apiserver.admin.rules import FOR_GUESTS_ONLY, WRITTEN_WITH_THE_CHANGE
-from meeting.apiserver.audit.rules import NOBODY, Actor, ActorKind, Entry, Origin, Outcome
+from meeting.apiserver.audit.rules import Actor, ActorKind, Entry, Origin, Outcome
 from meeting.apiserver.audit.use_cases import Audit, write
 from meeting.apiserver.database import Database
 from meeting.daemon.errors import BadRequest
@@ -22,11 +22,6 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 #: Refusals that are looked at: who was not let in, not who made a mistake in a form.
 _TOLD = frozenset({401, 403, 423, 429})
-
-
-def origin_of(call: Call) -> Origin:
-    """Who did it and from where."""
-    return Origin(_actor(call), call.client_address, call.id)
 
 
 class Witness:
@@ -44,6 +39,8 @@ class Witness:
             return
         if not refused and word in WRITTEN_WITH_THE_CHANGE:
             return
+        if not refused and word in FOR_GUESTS_ONLY and getattr(done.answer, "role", None) != "guest":
+            return
         origin = origin_of(done.call)
         if done.route.callers == Who.DAEMON:
             origin = Origin(Actor(ActorKind.DAEMON), origin.source, origin.request)
@@ -51,26 +48,22 @@ class Witness:
         if word == "session.open":
             target_id, text = None, _typed(done.call)
         if word in FOR_GUESTS_ONLY and not refused:
-            if details.get("role") != "guest":
-                return
             origin = Origin(Actor(ActorKind.GUEST, target_id), origin.source, origin.request)
         if refused:
             details["problem"] = done.problem
         outcome = Outcome.REFUSED if refused else Outcome.DONE
         row = self._audit.entry(Entry(word, origin, outcome, meeting_id, target_id, text, details))
         if word == "session.open" and text:
-            await self._database.run(_write_sign_in, row, text, not refused)
+            await self._database.run(_write_refusal, row, text)
         else:
             await self._database.run(write, row)
 
 
-def _write_sign_in(transaction: Connection, row: Mapping[str, Any], email: str, done: bool) -> None:
+def _write_refusal(transaction: Connection, row: Mapping[str, Any], email: str) -> None:
     """Of a person who is known the id stands here, of anybody else the address that was typed."""
     found = id_of(transaction, email)
     if found is not None:
         row = {**row, "target_id": found, "target_text": ""}
-        if done:
-            row |= {"actor_kind": ActorKind.PERSON.value, "actor_id": found}
     write(transaction, row)
 
 
@@ -79,15 +72,6 @@ def _typed(call: Call) -> str:
         return normal_email(str(_body(call).get("email", "")))
     except BadRequest:
         return ""
-
-
-def _actor(call: Call) -> Actor:
-    caller = call.caller
-    if not isinstance(caller, Caller):
-        return NOBODY
-    if caller.person is not None:
-        return Actor(ActorKind.TOKEN if caller.token_id else ActorKind.PERSON, caller.person.id)
-    return NOBODY if caller.guest is None else Actor(ActorKind.GUEST, caller.guest.id)
 
 
 def _target(done: Done) -> tuple[str | None, str, str | None, dict[str, Any]]:

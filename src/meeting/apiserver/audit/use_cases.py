@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.audit.rules import (
     DETAILS_LENGTH,
+    NOBODY,
     TEXT_LENGTH,
     Actor,
     ActorKind,
@@ -137,4 +138,4 @@ def _written(row: Row[Any]) -> Written:
     )
 
 
-__all__ = ["Actor", "ActorKind", "Audit", "Entry", "Origin", "Outcome", "Search", "Written", "write"]
+__all__ = ["NOBODY", "Actor", "ActorKind", "Audit", "Entry", "Origin", "Outcome", "Search", "Written", "write"]

@@ -53,7 +53,9 @@ def make_engine(
 ) -> Engine:
     """The engine for `url`; connects to nothing yet. `seconds`: what time it is, for nodes that rest."""
     # Every transaction ends by itself, so that a connection which is put back needs no further ROLLBACK.
+    # The connection put back last is taken first: its pages and its prepared statements are in the processor's cache.
     pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_reset_on_return": None}
+    pool["pool_use_lifo"] = True
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, **pool, connect_args={"timeout": 5, "check_same_thread": False})
         event.listen(engine, "connect", _prepare_sqlite)

@@ -118,6 +118,10 @@ class Meeting:
         return self.options.e2ee
 
 
+#: What is written with a meeting, in its transaction.
+Also = Callable[[Connection, Meeting], None]
+
+
 def by_code(transaction: Connection, code: str, now: datetime, *, bare: bool = False) -> Meeting | None:
     """The meeting with this code. `bare`: without those invited."""
     rows = transaction.execute(_BY_CODE, {"code": code}).all()

@@ -3,13 +3,16 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, RootModel
+from sqlalchemy import Connection
 
 from meeting.apiserver.accounts.callers import Callers
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.accounts.rules import NAME_LENGTH
 from meeting.apiserver.accounts.use_cases import Caller
+from meeting.apiserver.audit.use_cases import Audit, Entry, write
 from meeting.apiserver.meetings import rules
 from meeting.apiserver.meetings.answers import MeetingAnswer, MeetingFace, MeetingList, MeetingView, answer_of
-from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.queries import Also, Meeting
 from meeting.apiserver.meetings.recurrence import LONGEST_RULE
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.room.joining import AtTheDoor, Joining, WrongPasscode
@@ -146,12 +149,31 @@ class JoinView(RootModel[Annotated[JoinAnswer | LobbyAnswer, Field(discriminator
     """The way in (200), or the lobby (202)."""
 
 
-def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Joining, callers: Callers) -> None:
+def add_routes(
+    api: Api, meetings: Meetings, scheduling: Scheduling, joining: Joining, callers: Callers, audit: Audit
+) -> None:
     """Declare the routes of meetings."""
     tags = ("meetings",)
 
     def answer(of: Meeting, caller: Caller) -> MeetingAnswer:
         return answer_of(of, caller, meetings.link(of))
+
+    def written_down(call: Call) -> Also:
+        """Writes that a meeting was made to the audit log, with the meeting."""
+        origin = origin_of(call)
+
+        def also(transaction: Connection, made: Meeting) -> None:
+            entry = Entry(
+                "meeting.create",
+                origin,
+                meeting_id=made.id,
+                target_id=made.id,
+                target_text=made.title,
+                details={"code": made.code, "kind": made.kind.value},
+            )
+            write(transaction, audit.entry(entry))
+
+        return also
 
     @api.route(
         "GET",
@@ -190,7 +212,7 @@ def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Jo
         person = await callers.person(call)
         wanted = body.root
         if isinstance(wanted, InstantRequest):
-            made, new = await meetings.open_instant(person)
+            made, new = await meetings.open_instant(person, written_down(call))
             return Reply(201 if new else 200, answer(made, Caller(person=person)))
         made = await scheduling.schedule(
             person,
@@ -206,6 +228,7 @@ def add_routes(api: Api, meetings: Meetings, scheduling: Scheduling, joining: Jo
                 options=wanted.options.given() if wanted.options else {},
             ),
             meeting_id=call.new_id,
+            also=written_down(call),
         )
         return Reply(201, answer(made, Caller(person=person)))
 

@@ -22,7 +22,7 @@ from meeting.apiserver.meetings import queries, recurrence, rules, writes
 from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.invitations.letters import Letters, times_differ
 from meeting.apiserver.meetings.news import Event, News
-from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.queries import Also, Meeting
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
 from meeting.apiserver.meetings.series import Occurrence, Series
 from meeting.apiserver.meetings.tables import meeting
@@ -73,15 +73,18 @@ class Scheduling:
         self._house = house
         self._news = news
 
-    async def schedule(self, owner: Person, wanted: Wanted, *, meeting_id: str | None = None) -> Meeting:
+    async def schedule(
+        self, owner: Person, wanted: Wanted, *, meeting_id: str | None = None, also: Also | None = None
+    ) -> Meeting:
         """A new scheduled meeting with at least title, times and zone; invitations go out.
 
-        `meeting_id`: the one it gets, or has got when this was asked before. Raises BadRequest, Forbidden.
+        `meeting_id`: the one it gets, or has got when this was asked before. `also`: what is written with it. Raises
+        BadRequest, Forbidden.
         """
         now = utc_now(self._clock)
         self._house().check_may_create(owner)
         whole = replace(wanted, options=self._house().usual(wanted.options)).cleaned(owner)
-        made = await self._database.run(self._make, owner, whole, meeting_id or new_id(now), now)
+        made = await self._database.run(self._make, owner, whole, meeting_id or new_id(now), now, also)
         self._mail.wake()
         self._asked()
         return made
@@ -122,7 +125,15 @@ class Scheduling:
 
     # -- one transaction each -----------------------------------------------------------------------------------------
 
-    def _make(self, transaction: Connection, owner: Person, wanted: Wanted, meeting_id: str, now: datetime) -> Meeting:
+    def _make(
+        self,
+        transaction: Connection,
+        owner: Person,
+        wanted: Wanted,
+        meeting_id: str,
+        now: datetime,
+        also: Also | None = None,
+    ) -> Meeting:
         title, zone = wanted.title, wanted.zone or "UTC"
         assert title is not None and wanted.begin_at is not None and wanted.end_at is not None
         rules.check_times(wanted.begin_at, wanted.end_at, now)
@@ -138,6 +149,8 @@ class Scheduling:
             self._post(transaction, made, self._letters.invitations(transaction, made, now), now)
             self._want(transaction, made, now)
             self._news.of_meeting(transaction, Event.MEETING_CREATED, made, now)
+            if also is not None:
+                also(transaction, made)
             return queries.with_deliveries(transaction, made) if emails else made
         # Else this is done again after a commit whose answer was lost: the mails are queued.
         return _found(transaction, meeting_id, now)

@@ -18,7 +18,7 @@ from meeting.apiserver.database import Database, Stale, insert_if_absent
 from meeting.apiserver.meetings import listing, places, queries, roles, rules, writes
 from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.news import Event, News
-from meeting.apiserver.meetings.queries import Meeting
+from meeting.apiserver.meetings.queries import Also, Meeting
 from meeting.apiserver.meetings.roles import Right, Role
 from meeting.apiserver.meetings.rules import Kind, MeetingOver, Options, State
 from meeting.apiserver.meetings.tables import knock, meeting, member, room
@@ -76,10 +76,10 @@ class Meetings:
 
     # -- making -----------------------------------------------------------------------------------------------------
 
-    async def open_instant(self, owner: Person) -> tuple[Meeting, bool]:
+    async def open_instant(self, owner: Person, also: Also | None = None) -> tuple[Meeting, bool]:
         """The owner's instant meeting, and whether it was made now. There is one per owner; its code stays.
 
-        Raises Forbidden.
+        `also`: what is written with it. Raises Forbidden.
         """
         now = utc_now(self._clock)
         house = self._house()
@@ -87,7 +87,7 @@ class Meetings:
         title = f"{owner.name}'s meeting"[: rules.TITLE_LENGTH]
         options = house.bounded(Options(**house.usual({})))
         fresh = writes.fresh_row(new_id(now), Kind.INSTANT, owner, title, owner.zone, options, now)
-        opened = await self._database.run(_open_instant, owner, fresh, self._reservations, self._news, now)
+        opened = await self._database.run(_open_instant, owner, fresh, self._reservations, self._news, also, now)
         self._asked()
         return opened
 
@@ -178,6 +178,7 @@ def _open_instant(
     fresh: dict[str, Any],
     reservations: Reservations,
     news: News,
+    also: Also | None,
     now: datetime,
 ) -> tuple[Meeting, bool]:
     made = False
@@ -191,6 +192,8 @@ def _open_instant(
     reservations.want(transaction, found.id, owner.email, None, None, now)
     if made:
         news.of_meeting(transaction, Event.MEETING_CREATED, found, now)
+    if also is not None:
+        also(transaction, found)
     return found, made
 
 

@@ -132,7 +132,7 @@ class MeetingsPart:
             meets=self.meetings.meets,
             instant_code=self.meetings.instant_code,
         )
-        routes.add_routes(api, self.meetings, self.scheduling, self._joining, callers)
+        routes.add_routes(api, self.meetings, self.scheduling, self._joining, callers, self._base.audit)
         calendar_routes.add_routes(
             api, self.meetings, self._groups, self._replies, self._feeds, self._reminders, callers
         )

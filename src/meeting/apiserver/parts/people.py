@@ -28,7 +28,7 @@ class PeoplePart:
     def __init__(self, base: Foundation, outgoing: MailPart) -> None:
         database, clock, options = base.database, base.clock, base.options
         self._base = base
-        self.sessions = Sessions(database, clock, base.secret.key("sign-in-code"))
+        self.sessions = Sessions(database, clock, base.secret.key("sign-in-code"), base.audit)
         self.profiles = Profiles(database, clock)
         self._methods: list[routes.SignInMethod] = ["code"]
         self._single = single = oidc_settings(options)

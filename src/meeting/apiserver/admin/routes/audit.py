@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.admin.routes.system import ERRORS, TAGS, csv_reply
 from meeting.apiserver.admin.use_cases import Administration, Told
-from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import Outcome
 from meeting.apiserver.audit.use_cases import Search
 from meeting.apiserver.models import UtcMoment

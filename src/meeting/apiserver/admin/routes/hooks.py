@@ -6,8 +6,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.admin.routes.system import ERRORS, TAGS
-from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import changed
 from meeting.apiserver.audit.use_cases import Audit, Entry, write
 from meeting.apiserver.hooks.rules import EVENTS, MOST_WEBHOOKS, URL_LENGTH

@@ -6,9 +6,9 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from meeting.apiserver.accounts.administration import Account, IsAdministrator, LastAdministrator
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.admin.routes.system import ERRORS, TAGS
 from meeting.apiserver.admin.use_cases import Administration
-from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link
 from meeting.daemon.errors import BadRequest, Conflict, NotFound

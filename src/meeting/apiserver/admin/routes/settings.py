@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.admin.retention import Sweeper
 from meeting.apiserver.admin.routes.system import ERRORS, TAGS
-from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.audit.rules import changed
 from meeting.apiserver.audit.use_cases import Audit, Entry, write
 from meeting.apiserver.settings.rules import LOGO_SIZE, Retention, Values

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from meeting.apiserver.accounts.origins import origin_of
 from meeting.apiserver.admin.use_cases import Administration
-from meeting.apiserver.admin.witness import origin_of
 from meeting.apiserver.mail.administration import Queued
 from meeting.apiserver.meetings.administration import MOST_LISTED, Usage
 from meeting.apiserver.models import Answer
