@@ -32,4 +32,4 @@ class Mysql(MariaDb):
             stderr=subprocess.DEVNULL,
             timeout=START_WITHIN,
         )
-        return [*command, "--mysqlx=OFF"]
+        return [*command, "--mysqlx=OFF", "--secure-file-priv=NULL"]

@@ -6,6 +6,7 @@ import json
 import os
 import ssl
 import subprocess
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic, sleep
@@ -23,8 +24,18 @@ WITHIN = 20.0
 class Pebble:
     """A running authority: it resolves every name to 127.0.0.1 and looks for challenges at `http_port`."""
 
-    def __init__(self, directory: Path, *, validity: int = 90 * 86_400, reject_nonces: int = 0) -> None:
-        """`validity` of certificates in seconds; `reject_nonces` of a hundred good ones."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        validity: int = 90 * 86_400,
+        reject_nonces: int = 0,
+        bindings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`validity` of certificates in seconds; `reject_nonces` of a hundred good ones; `bindings`: without one of
+        these (kid → MAC key) there is no account.
+        """
+        self._bindings = bindings
         assert (PROGRAMS / "pebble").exists(), "Pebble is not built: tools/pebble (needs Go)"
         self.http_port = free_port()
         self.ca_file = directory / "pebble-ca.pem"
@@ -62,6 +73,8 @@ class Pebble:
             "keyAlgorithm": "ecdsa",
             "profiles": {"default": {"description": "of this test", "validityPeriod": self._validity}},
         }
+        if self._bindings:
+            config |= {"externalAccountBindingRequired": True, "externalAccountMACKeys": {**self._bindings}}
         file = self._directory / "pebble.json"
         file.write_text(json.dumps({"pebble": config}))
         dns = f"127.0.0.1:{self._dns}"

@@ -21,6 +21,9 @@ def parsed(daemon: Daemon, text: str, directory: Path) -> DaemonOptions:
     secret = directory / "secret"
     secret.write_text("correct horse battery staple")
     text = re.sub(r'"/etc/meeting/[a-z-]*(?:secret|password)"', f'"{secret}"', text)
+    key = directory / "key"
+    key.write_text("zWNDZM6eQGHWpSRTPal5")
+    text = text.replace('"/etc/meeting/acme-eab-key"', f'"{key}"')
     file = directory / f"{daemon.name}.toml"
     file.write_text(text)
     options: Any = import_module(daemon.tap).Options()

@@ -1,6 +1,7 @@
 """From the text of a flag, a variable or a configuration file to a value. Each raises ValueError with what to write."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -148,6 +149,17 @@ def contact(text: str) -> str:
     if not (local and at and domain) or any(not character.isprintable() or character in " ,<>?" for character in text):
         raise ValueError("write an e-mail address, for example it@example.com")
     return text
+
+
+def base64url(text: str) -> str:
+    """A key in base64url, as certificate authorities give it; kept as it is written."""
+    try:
+        decoded = b64decode(text.strip() + "=" * (-len(text.strip()) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        decoded = b""
+    if not decoded:
+        raise ValueError("write the key as the authority gave it, in base64url: letters, digits, - and _")
+    return text.strip()
 
 
 def network(text: str) -> IPv4Network | IPv6Network:

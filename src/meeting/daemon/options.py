@@ -28,6 +28,7 @@ from meeting.daemon.converters import (
     HostPort,
     PortRange,
     acme_directory,
+    base64url,
     boolean,
     contact,
     directory,
@@ -51,6 +52,8 @@ __all__ = [
     "ACME_CA",
     "ACME_CONTACT",
     "ACME_DIRECTORY",
+    "ACME_EAB_KEY",
+    "ACME_EAB_KID",
     "ACME_PORT",
     "ACME_PROFILE",
     "APISERVER",
@@ -136,6 +139,10 @@ ACME_CONTACT = Flag(
     "acmeContact", "an e-mail address that the authority may write to", convert=contact, repeatable=True
 )
 ACME_PROFILE = Flag("acmeProfile", "the kind of certificate, as the authority names it: shortlived, say")
+ACME_EAB_KID = Flag(
+    "acmeEabKid", "the key identifier by which the authority knows you, where it wants accounts bound to its customers"
+)
+ACME_EAB_KEY = Flag("acmeEabKey", "the MAC key that came with it (base64url)", convert=base64url, secret=True)
 ACME_CA = Flag(
     "acmeCa", "who vouches for the ACME directory itself, if no public authority (PEM)", convert=path, repeatable=True
 )
@@ -165,6 +172,8 @@ WEB = (
     ACME_AGREE,
     ACME_CONTACT,
     ACME_PROFILE,
+    ACME_EAB_KID,
+    ACME_EAB_KEY,
     ACME_CA,
     ACME_PORT,
     CA,
@@ -313,6 +322,8 @@ class DaemonOptions(usage.Options):
     def _check_shared(self) -> None:
         if (self.get("cert") is None) != (self.get("certkey") is None):
             raise usage.UsageError("--cert and --certkey belong together: give both or none")
+        if (self.get("acmeEabKid") is None) != (self.get("acmeEabKey") is None):
+            raise usage.UsageError("--acmeEabKid and --acmeEabKey (better: --acmeEabKeyFile) belong together")
         if wants_acme(self) and not self["acmeAgree"]:
             authority = self["acmeDirectory"] or f"Let's Encrypt ({LETS_ENCRYPT})"
             raise usage.UsageError(

@@ -64,6 +64,8 @@ class Options(DaemonOptions):
         shared.ACME_AGREE,
         shared.ACME_CONTACT,
         shared.ACME_PROFILE,
+        shared.ACME_EAB_KID,
+        shared.ACME_EAB_KEY,
         shared.ACME_CA,
         shared.ACME_PORT,
         shared.STATE_DIRECTORY,

@@ -12,10 +12,11 @@ from socket import create_connection
 from time import monotonic, sleep
 
 import pytest
-from acme import client, messages
+from acme import client, crypto_util, errors, messages
+from cryptography import x509
 
-from meeting.daemon.certificates.authority import _Network
-from meeting.daemon.certificates.keeping import Account
+from meeting.daemon.certificates.authority import Authority, Wanted, _ari_identity, _Network
+from meeting.daemon.certificates.keeping import Account, new_key
 from tests.support.pebble import Pebble
 from tests.support.processes import SECRET, Daemon, free_port
 
@@ -27,7 +28,7 @@ VALIDITY = 30
 class Hub:
     """An allocateserver, the smallest of the daemons that have a certificate."""
 
-    def __init__(self, directory: Path, pebble: Pebble, acme_port: int | None = None) -> None:
+    def __init__(self, directory: Path, pebble: Pebble, acme_port: int | None = None, **more: object) -> None:
         self.pebble = pebble
         self.port = free_port()
         self.http_port = acme_port or pebble.http_port
@@ -42,6 +43,7 @@ class Hub:
             "acmeAgree": True,
             "acmeContact": ["it@meeting.test"],
             "acmePort": self.http_port,
+            **more,
         }
         self.daemon = Daemon("allocateserver", directory, settings, '[[fs]]\naddress = "fs.example.com:443"\n')
 
@@ -96,6 +98,7 @@ def test_from_the_first_certificate_to_a_revoked_account(tmp_path: Path, pebble:
         # The first one: the daemon becomes ready when it is there.
         first = hub.wait_for_certificate()
         hub.daemon.wait_until_ready()
+        first_file = (hub.state / f"{HOST}.pem").read_bytes()
         assert hub.http("/m/abc?x=1") == (301, f"https://{HOST}:{hub.port}/m/abc?x=1")
         assert hub.http("/m/abc", "POST") == (403, "")
         connection = HTTPSConnection("127.0.0.1", hub.port, timeout=5, context=ssl._create_unverified_context())
@@ -110,6 +113,9 @@ def test_from_the_first_certificate_to_a_revoked_account(tmp_path: Path, pebble:
         connection.request("GET", "/allocate?Kind=FS&Email=a@example.com")
         assert connection.getresponse().status == 401
         connection.close()
+
+        # The authority was told what the second one replaces: nothing else can replace that now.
+        assert_replaced(pebble, hub, first_file)
 
         # Killed and started again it has what it had, and orders nothing.
         hub.daemon.kill()
@@ -148,6 +154,39 @@ def test_a_port_80_that_does_not_reach_the_daemon_is_said_in_words(tmp_path: Pat
         assert (hub.orders("worked"), hub.orders("failed")) == (0, 1)
     finally:
         hub.daemon.kill()
+
+
+def test_an_authority_that_wants_accounts_bound_to_its_customers(tmp_path: Path) -> None:
+    kid, key = "customer-7", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
+    with Pebble(tmp_path, bindings={kid: key}) as pebble:
+        stranger = Hub(tmp_path, pebble)
+        stranger.daemon.start()
+        try:
+            stranger.daemon.wait_for("give --acmeEabKid and --acmeEabKeyFile", WITHIN)
+        finally:
+            stranger.daemon.kill()
+        (tmp_path / "customer").mkdir()
+        (tmp_path / "customer" / "key").write_text(f"{key}\n")
+        file = str(tmp_path / "customer" / "key")
+        customer = Hub(tmp_path / "customer", pebble, acmeEabKid=kid, acmeEabKeyFile=file)
+        customer.daemon.start()
+        try:
+            customer.wait_for_certificate()
+            assert key not in customer.daemon.text
+        finally:
+            customer.daemon.kill()
+
+
+def assert_replaced(pebble: Pebble, hub: Hub, old: bytes) -> None:
+    """The authority refuses an order that replaces the certificate in `old`; ours is made without the word then."""
+    authority = Authority(Wanted(pebble.directory_url, HOST, ca_files=[pebble.ca_file]), Account(hub.state))
+    cert = x509.load_pem_x509_certificate(old)
+    talk = authority._signed_in()
+    csr = crypto_util.make_csr(new_key(), domains=[HOST])
+    talk.replaces = _ari_identity(cert)
+    with pytest.raises(errors.ConflictError):  # 409 alreadyReplaced (RFC 9773, section 7.4)
+        talk.new_order(csr)
+    assert authority._new_order(talk, csr, cert).body.status == messages.STATUS_PENDING
 
 
 def deactivate(pebble: Pebble, account: Account) -> None:

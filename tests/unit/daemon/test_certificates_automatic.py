@@ -40,9 +40,12 @@ class PaperAuthority:
         self.key_of_another = False
         self.orders: list[float] = []
         self.questions = 0
+        self.replaced: list[int | None] = []
+        self.issued: list[int] = []
 
-    def order(self, key_pem: bytes) -> bytes:
+    def order(self, key_pem: bytes, replaces: x509.Certificate | None = None) -> bytes:
         self.orders.append(self.clock.seconds())
+        self.replaced.append(None if replaces is None else replaces.serial_number)
         if self.away:
             raise self.away
         key: Any = load_pem_private_key(key_pem, None)
@@ -61,6 +64,7 @@ class PaperAuthority:
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(self.host)]), critical=True)
             .sign(key, SHA256())
         )
+        self.issued.append(certificate.serial_number)
         return certificate.public_bytes(Encoding.PEM)
 
     def renewal_info(self, cert: x509.Certificate) -> RenewalInfo:
@@ -136,6 +140,7 @@ def test_it_is_renewed_for_months_without_a_gap(
         let_pass(clock, DAY)
     assert in_all / days <= len(authority.orders) <= 1.6 * in_all / days + 1
     assert certificate.orders == {"worked": len(authority.orders), "failed": 0}
+    assert authority.replaced == [None, *authority.issued[:-1]], "each says which one it follows"
     certificate.stopService()
 
 
@@ -200,7 +205,7 @@ def test_a_certificate_that_does_not_fit_is_not_taken(
     if fault == "key":
         authority.key_of_another = True
     if fault == "garbage":
-        authority.order = lambda key_pem: b"garbage"  # type: ignore[method-assign]
+        authority.order = lambda *_: b"garbage"  # type: ignore[method-assign]
     let_pass(clock, 61 * DAY)
     assert certificate.until == old
     assert "the new certificate cannot be used" in certificate.trouble
@@ -211,7 +216,7 @@ def test_a_certificate_that_does_not_fit_is_not_taken(
 def test_what_nobody_expected_is_logged_and_tried_again_later(
     make: Make, clock: Clock, authority: PaperAuthority, logged_failures: list[Any]
 ) -> None:
-    def broken(key_pem: bytes) -> bytes:
+    def broken(key_pem: bytes, replaces: x509.Certificate | None = None) -> bytes:
         raise ZeroDivisionError
 
     whole = authority.order

@@ -62,6 +62,8 @@ def test_the_options_choose(tmp_path: Path, arguments: list[str], kind: type) ->
         ([*OWN, "--acmeDirectory", "http://ca.test/dir"], "URL of an ACME directory, https://"),
         ([*OWN, "--acmeDirectory", "off"], "write none or|write a URL"),
         ([*OWN, "--acmeContact", "nobody"], "write an e-mail address"),
+        ([*OWN, "--acmeEabKid", "7"], "--acmeEabKid and --acmeEabKey .* belong together"),
+        ([*OWN, "--acmeEabKid", "7", "--acmeEabKey", "a b"], "write the key as the authority gave it"),
     ],
 )
 def test_what_is_missing_is_said(tmp_path: Path, arguments: list[str], words: str) -> None:

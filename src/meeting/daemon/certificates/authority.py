@@ -6,7 +6,7 @@ neither keys nor what was sent is in them.
 
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -18,6 +18,7 @@ from acme import challenges, client, crypto_util, errors, messages
 from cryptography import x509
 from josepy.b64 import b64encode
 from josepy.errors import DeserializationError
+from josepy.json_util import field as jose_field
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 from requests.adapters import HTTPAdapter
@@ -50,6 +51,15 @@ class AuthorityError(Exception):
 
 
 @dataclass(frozen=True)
+class Binding:
+    """How an authority knows whose account this is (RFC 8555, section 7.3.4)."""
+
+    kid: str
+    mac_key: str = field(repr=False)
+    """In base64url."""
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What is asked for, and of whom."""
 
@@ -58,6 +68,7 @@ class Wanted:
     contact: Sequence[str] = ()
     profile: str | None = None
     ca_files: Sequence[Path] = ()
+    binding: Binding | None = None
 
 
 @dataclass(frozen=True)
@@ -75,26 +86,41 @@ class Authority:
         self._wanted = wanted
         self._account = account
 
-    def order(self, key_pem: bytes) -> bytes:
-        """A certificate for that key with its chain, in PEM. The challenge is answered meanwhile, on port 80."""
-        return _translated(lambda: self._order(key_pem))
+    def order(self, key_pem: bytes, replaces: x509.Certificate | None = None) -> bytes:
+        """A certificate for that key with its chain, in PEM. The challenge is answered meanwhile, on port 80.
+
+        `replaces`: the one that it follows (RFC 9773, section 5). An authority may let such an order pass its limits.
+        """
+        return _translated(lambda: self._order(key_pem, replaces))
 
     def renewal_info(self, cert: x509.Certificate) -> RenewalInfo:
         """The renewal window of a certificate of this authority; None where it has no opinion."""
         return _translated(lambda: self._renewal_info(cert))
 
-    def _order(self, key_pem: bytes) -> bytes:
+    def _order(self, key_pem: bytes, replaces: x509.Certificate | None) -> bytes:
         talk = self._signed_in()
         host = self._wanted.host
         if is_address(host):
             csr = crypto_util.make_csr(key_pem, ipaddrs=[ip_address(host)])
         else:
             csr = crypto_util.make_csr(key_pem, domains=[host])
-        order = talk.new_order(csr, profile=self._wanted.profile)
+        order = self._new_order(talk, csr, replaces)
         try:
             return self._finish(talk, order)
         except requests.RequestException as error:
             raise AuthorityError(f"the authority was lost in the middle of the order: {_short(error)}") from None
+
+    def _new_order(self, talk: "_Client", csr: bytes, replaces: x509.Certificate | None) -> messages.OrderResource:
+        if replaces is not None and talk.renewal_url is not None:
+            try:
+                talk.replaces = _ari_identity(replaces)
+                return talk.new_order(csr, profile=self._wanted.profile)
+            except (errors.ConflictError, messages.Error, ValueError, x509.ExtensionNotFound) as error:
+                # Replaced already (409), another account's, another authority's: then it is an order like any other.
+                if isinstance(error, messages.Error) and error.code == _RATE_LIMITED:
+                    raise
+                talk.replaces = None
+        return talk.new_order(csr, profile=self._wanted.profile)
 
     def _finish(self, talk: client.ClientV2, order: messages.OrderResource) -> bytes:
         for authorization in order.authorizations:
@@ -105,19 +131,20 @@ class Authority:
         return str(talk.poll_and_finalize(order, deadline).fullchain_pem).encode()
 
     def _renewal_info(self, cert: x509.Certificate) -> RenewalInfo:
-        network = _Network(self._account.key, self._wanted.ca_files)
-        directory = client.ClientV2.get_directory(self._wanted.directory, network)
-        try:
-            base = str(directory["renewalInfo"])
-        except KeyError:
+        talk = self._client()
+        if talk.renewal_url is None:
             return RenewalInfo(None, ASK_AGAIN)
-        answer = network.get(f"{base}/{_ari_identity(cert)}")
+        answer = talk.net.get(f"{talk.renewal_url}/{_ari_identity(cert)}")
         window = messages.RenewalInfo.from_json(answer.json()).suggested_window
         # The library counts from the local time and gives no zone.
         again = (client.ClientV2.retry_after(answer, int(ASK_AGAIN)) - datetime.now()).total_seconds()
         return RenewalInfo((_moment(window.start), _moment(window.end)), again)
 
-    def _signed_in(self) -> client.ClientV2:
+    def _client(self) -> "_Client":
+        network = _Network(self._account.key, self._wanted.ca_files)
+        return _Client(client.ClientV2.get_directory(self._wanted.directory, network), network)
+
+    def _signed_in(self) -> "_Client":
         try:
             return self._sign_in()
         except messages.Error as error:
@@ -127,17 +154,55 @@ class Authority:
         self._account.replace()
         return self._sign_in()
 
-    def _sign_in(self) -> client.ClientV2:
-        network = _Network(self._account.key, self._wanted.ca_files)
-        talk = client.ClientV2(client.ClientV2.get_directory(self._wanted.directory, network), network)
+    def _sign_in(self) -> "_Client":
+        talk = self._client()
         contact = tuple(f"mailto:{address}" for address in self._wanted.contact)
-        registration = messages.NewRegistration(contact=contact, terms_of_service_agreed=True)
+        registration = messages.NewRegistration(
+            contact=contact, terms_of_service_agreed=True, external_account_binding=self._binding(talk)
+        )
         try:
             talk.new_account(registration)
         except errors.ConflictError as known:
             # The account is there already; that is all that the next requests need.
-            network.account = messages.RegistrationResource(body=messages.Registration(), uri=known.location)
+            talk.net.account = messages.RegistrationResource(body=messages.Registration(), uri=known.location)
         return talk
+
+    def _binding(self, talk: "_Client") -> dict[str, Any] | None:
+        binding = self._wanted.binding
+        if binding is not None:
+            key = self._account.key.public_key()
+            return messages.ExternalAccountBinding.from_data(key, binding.kid, binding.mac_key, talk.directory)
+        if talk.external_account_required():
+            raise AuthorityError(
+                "the authority takes only accounts that are bound to a customer of its own (external account binding): "
+                "give --acmeEabKid and --acmeEabKeyFile, which it shows to its customers"
+            )
+        return None
+
+
+class _Replacing(messages.NewOrder):
+    """A new order that says which certificate it replaces (RFC 9773, section 5)."""
+
+    replaces: str = jose_field("replaces", omitempty=True)
+
+
+class _Client(client.ClientV2):
+    """`acme`'s, whose orders can say what they replace."""
+
+    replaces: str | None = None
+
+    @property
+    def renewal_url(self) -> str | None:
+        """Where the authority tells of renewals, if it does."""
+        try:
+            return str(self.directory["renewalInfo"])
+        except KeyError:
+            return None
+
+    def _post(self, url: str, obj: Any, *arguments: Any, **keywords: Any) -> requests.Response:
+        if self.replaces is not None and isinstance(obj, messages.NewOrder):
+            obj = _Replacing(identifiers=obj.identifiers, profile=obj.profile, replaces=self.replaces)
+        return super()._post(url, obj, *arguments, **keywords)
 
 
 class _Network(client.ClientNetwork):

@@ -39,7 +39,7 @@ InThread = Callable[[Callable[[], Any]], Deferred[Any]]
 class Talk(Protocol):
     """An `Authority`, or what stands in for one."""
 
-    def order(self, key_pem: bytes) -> bytes: ...
+    def order(self, key_pem: bytes, replaces: x509.Certificate | None = None) -> bytes: ...
     def renewal_info(self, cert: x509.Certificate) -> RenewalInfo: ...
 
 
@@ -128,8 +128,9 @@ class AutomaticCertificate(Certificate, Service):
         self._schedule.order_begins(self._clock.seconds())
         self._keep()
         key = new_key()
+        old = None if self.pair is None else self.pair.certificate
         try:
-            chain = await self._in_thread(lambda: self._talk.order(key))
+            chain = await self._in_thread(lambda: self._talk.order(key, old))
             # Whole before anything of the old one is touched.
             load_pair(chain, key, host=self._wanted.host, now=self._now())
             write_whole(self._file, key + chain)

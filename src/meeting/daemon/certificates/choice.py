@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from meeting.daemon.certificates.authority import Wanted
+from meeting.daemon.certificates.authority import Binding, Wanted
 from meeting.daemon.certificates.automatic import AutomaticCertificate
 from meeting.daemon.certificates.files import CertificateFiles
 from meeting.daemon.certificates.self_signed import self_signed
@@ -36,6 +36,7 @@ def certificate_for(options: DaemonOptions, reactor: Any) -> AnyCertificate | No
         options["acmeContact"],
         options["acmeProfile"],
         options["acmeCa"],
+        Binding(options["acmeEabKid"], options["acmeEabKey"]) if options["acmeEabKid"] is not None else None,
     )
     return AutomaticCertificate(wanted, options["stateDirectory"] / "certificates", reactor)
 
