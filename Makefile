@@ -23,7 +23,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
 CARGO := cd rust && cargo
 ARGS ?=
 
-.PHONY: all demo test lint types rust web api check-rust check-web pytest browser bench soak interop clean
+.PHONY: all demo test lint types rust web api check-rust check-web pytest browser bench quality soak interop clean
 all: .cache/native .cache/web
 
 demo: all
@@ -119,6 +119,10 @@ browser: .cache/test-packages .cache/native .cache/web .cache/system-packages
 bench: .cache/test-packages .cache/native
 	@$(BIN)/python -m tests.bench $(ARGS)
 	@exec $(BIN)/python -m tests.bench.hub
+
+# What Chromium shows of Chromium over bad networks; nothing else should run beside it.
+quality: .cache/test-packages .cache/native .cache/node-modules .cache/system-packages
+	@exec tests/browser/namespace.sh $(BIN)/python -m tests.quality $(ARGS)
 
 soak: .cache/test-packages .cache/native
 	@$(BIN)/python -m tests.soak.year

@@ -1,4 +1,5 @@
-//! The load generator of tests/bench: `meeting-load join …` or `meeting-load bare …`; see the README there.
+//! The load generator of tests/bench, `meeting-load join …` or `meeting-load bare …`, and the bad network of tests/quality,
+//! `meeting-load switch …`; see the READMEs there.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use meeting_engine::sys::Epoll;
 use meeting_link::{Identity, Remote};
 use meeting_load::media::{Camera, age};
-use meeting_load::{Identities, Participant, bare};
+use meeting_load::{Identities, Participant, bare, switch};
 
 /// How long all together may take to connect.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -31,7 +32,8 @@ fn main() -> Result<(), Failure> {
     match mode.as_str() {
         "join" => join(&options),
         "bare" => compare(&options),
-        _ => Err("meeting-load join|bare name=value …".into()),
+        "switch" => between(&options),
+        _ => Err("meeting-load join|bare|switch name=value …".into()),
     }
 }
 
@@ -209,5 +211,24 @@ fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
     println!("forwarded {}", work.forwarded);
     println!("cpu_ns {}", work.cpu.as_nanos());
     println!("turns {}", work.turns);
+    Ok(())
+}
+
+/// The switch, until standard input ends; each line of it is an order.
+fn between(options: &HashMap<String, String>) -> Result<(), Failure> {
+    let socket = UdpSocket::bind(option(options, "listen")?)?;
+    let server = option(options, "server")?.parse()?;
+    let mut switch = switch::Switch::new(socket, server, option(options, "seed")?.parse()?)?;
+    let (say, orders) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            match switch::parse(&line) {
+                Ok(order) if say.send(order).is_ok() => {}
+                Ok(_) => break,
+                Err(why) => eprintln!("{why}"),
+            }
+        }
+    });
+    switch.run(&orders)?;
     Ok(())
 }
