@@ -71,9 +71,14 @@ demo: all
 	$(STAGE) "certificate authority of the tests" tools/pebble
 	@touch $@
 
+.cache/pion: tools/pion tests/pion/go.mod tests/pion/go.sum tests/pion/main.go
+	@mkdir -p .cache
+	$(STAGE) "TURN client of the tests" tools/pion
+	@touch $@
+
 # --- checks: pytest last, so that its closing line is what is seen
 
-test: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble
+test: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble .cache/pion
 	@$(MAKE) lint types check-rust check-web
 	@$(MAKE) browser
 	@$(MAKE) pytest
@@ -106,7 +111,7 @@ check-web: .cache/node-modules
 	$(STAGE) "vitest" npm run --prefix web test
 
 # What is in memory on two cores at once; what starts servers one after the other, so that none waits for another's.
-pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble
+pytest: .cache/test-packages .cache/native .cache/web .cache/system-packages .cache/pebble .cache/pion
 	@$(BIN)/pytest -n 2 --dist loadfile tests/unit $(ARGS)
 	@exec $(BIN)/pytest tests/integration $(ARGS)
 

@@ -122,7 +122,7 @@ class TestClient(DatagramProtocol):
         self.nonce = b""
         self._waiting: list[Deferred[bytes]] = []
         self._heard: list[bytes] = []
-        self._transactions = 0
+        self.transactions = 0
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         if self._waiting:
@@ -151,13 +151,13 @@ class TestClient(DatagramProtocol):
 
     async def ask(self, method: Method, *attributes: tuple[int, bytes], signed: bool = True) -> Message:
         """A request and its answer."""
-        self._transactions += 1
+        self.transactions += 1
         credentials = [
             (AttributeType.USERNAME, self.user.encode()),
             (AttributeType.REALM, b"meeting"),
             (AttributeType.NONCE, self.nonce),
         ]
-        transaction = self._transactions.to_bytes(12)
+        transaction = self.transactions.to_bytes(12)
         message = Message(Class.REQUEST, method, transaction, [*attributes, *(credentials if signed else [])])
         self.send(message.build(self.key if signed else None))
         answer = Message.parse(await self.hear())
@@ -181,7 +181,7 @@ class TestClient(DatagramProtocol):
 
     def peer(self, host: str, port: int) -> tuple[int, bytes]:
         """XOR-PEER-ADDRESS for the next request."""
-        transaction = (self._transactions + 1).to_bytes(12)
+        transaction = (self.transactions + 1).to_bytes(12)
         return AttributeType.XOR_PEER_ADDRESS, encode_xor_address(Address(ip_address(host), port), transaction)
 
 

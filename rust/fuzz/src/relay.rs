@@ -248,6 +248,7 @@ impl World {
                 slot,
                 peer,
                 data: range,
+                whole: false,
             } => {
                 assert_eq!(&packet[range], data);
                 Some((slot, peer))

@@ -45,3 +45,33 @@ pub(crate) fn write_indication(
     .ok()?;
     Some(begin..begin + size)
 }
+
+/// What an ICMP message says: its type, its code, and the MTU where it is about that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are RFC 792's and RFC 1191's")]
+pub struct IcmpError {
+    pub kind: u8,
+    pub code: u8,
+    pub mtu: u32,
+}
+
+/// A Data indication without data (RFC 8656 §11.5, §18.13).
+pub(crate) fn write_icmp(
+    number: u64,
+    peer: SocketAddr,
+    error: IcmpError,
+    out: &mut [u8],
+) -> Option<usize> {
+    let mut transaction = [0; 12];
+    transaction[4..].copy_from_slice(&number.to_be_bytes());
+    // Seven bits for the type, nine for the code.
+    let what = u16::from(error.kind & 0x7F) << 9 | u16::from(error.code);
+    let mut value = [0; 8];
+    value[2..4].copy_from_slice(&what.to_be_bytes());
+    value[4..].copy_from_slice(&error.mtu.to_be_bytes());
+    Writer::new(out, Class::Indication, Method::DATA, &transaction)
+        .xor_address(kinds::XOR_PEER_ADDRESS, peer)
+        .attribute(kinds::ICMP, &value)
+        .finish()
+        .ok()
+}

@@ -19,7 +19,7 @@ mod table;
 pub use allocation::Ports;
 pub use bucket::Total;
 pub use counters::{Cause, Counters};
-pub use headers::{HEADROOM, TAILROOM};
+pub use headers::{HEADROOM, IcmpError, TAILROOM};
 pub use shard::{Client, ClientAction, Command, Effect, PeerAction, Settings, Shard};
 pub use table::Moving;
 

@@ -9,11 +9,14 @@ use meeting_stun::{ChannelData, Class, Message, Method, attribute as kinds};
 use crate::allocation::{Allocation, Ports};
 use crate::bucket::{Share, Total};
 use crate::front::{Front, Reception};
-use crate::headers::{write_channel, write_indication};
+use crate::headers::{IcmpError, write_channel, write_icmp, write_indication};
 use crate::table::{Moving, Table};
 use crate::{Cause, Counters, Now};
 
-const SEND: [u16; 2] = [kinds::XOR_PEER_ADDRESS, kinds::DATA];
+const SEND: [u16; 3] = [kinds::XOR_PEER_ADDRESS, kinds::DATA, kinds::DONT_FRAGMENT];
+
+/// What an indication of an ICMP message counts as.
+const ICMP: usize = 64;
 
 /// Where a client is: one end and, as the listener's index, the other end of its 5-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +101,8 @@ pub enum ClientAction {
         peer: SocketAddr,
         /// Which part.
         data: Range<usize>,
+        /// Nobody may cut it up on its way (DONT-FRAGMENT).
+        whole: bool,
     },
     /// Send so many bytes of `out` back.
     Answer(usize),
@@ -219,7 +224,8 @@ impl Shard {
             return self.dropped(cause);
         };
         let begin = data.as_ptr().addr() - message.bytes().as_ptr().addr();
-        self.relay(now, slot, peer, begin..begin + data.len())
+        let whole = message.value(kinds::DONT_FRAGMENT).is_some();
+        self.relay(now, slot, peer, begin..begin + data.len(), whole)
     }
 
     /// RFC 8656 §12.6.
@@ -243,7 +249,7 @@ impl Shard {
         let Some((slot, peer)) = found else {
             return self.dropped(cause);
         };
-        self.relay(now, slot, peer, 4..4 + message.data.len())
+        self.relay(now, slot, peer, 4..4 + message.data.len(), false)
     }
 
     fn relay(
@@ -252,6 +258,7 @@ impl Shard {
         slot: usize,
         peer: SocketAddr,
         data: Range<usize>,
+        whole: bool,
     ) -> ClientAction {
         let within = self
             .table
@@ -262,7 +269,12 @@ impl Shard {
         }
         self.counters.to_peers += 1;
         self.counters.to_peers_bytes += data.len() as u64;
-        ClientAction::Relay { slot, peer, data }
+        ClientAction::Relay {
+            slot,
+            peer,
+            data,
+            whole,
+        }
     }
 
     fn within_total(&mut self, now: Now, bytes: usize) -> bool {
@@ -305,6 +317,35 @@ impl Shard {
         self.counters.to_clients += 1;
         self.counters.to_clients_bytes += length as u64;
         PeerAction::Send { client, data }
+    }
+
+    /// A datagram for a peer did not arrive, says an ICMP message. Writes to `out`, which needs 64 bytes, what its client is to
+    /// hear of it, if anything; gives the client and how much that is (RFC 8656 §11.5).
+    pub fn peer_error(
+        &mut self,
+        now: Now,
+        slot: usize,
+        peer: SocketAddr,
+        error: IcmpError,
+        out: &mut [u8],
+    ) -> Option<(Client, usize)> {
+        let allocation = self.table.at(now, slot)?;
+        // Unreachable, time exceeded; over IPv6 too big as well.
+        let relevant = match peer {
+            SocketAddr::V4(_) => matches!(error.kind, 3 | 11),
+            SocketAddr::V6(_) => matches!(error.kind, 1..=3),
+        };
+        if !relevant || !allocation.permits(now, peer) {
+            return None;
+        }
+        let client = allocation.client;
+        if !allocation.incoming.take(now, ICMP) || !self.within_total(now, ICMP) {
+            self.counters.drop(Cause::Bandwidth);
+            return None;
+        }
+        self.indications += 1;
+        let size = write_icmp(self.indications, peer, error, out)?;
+        Some((client, size))
     }
 
     /// Carries out what the control side decided. Commands for an allocation that has gone do nothing and are counted.

@@ -2,9 +2,9 @@
 
 mod world;
 
-use meeting_relay::{Cause, ClientAction, Command, Effect, HEADROOM, PeerAction};
+use meeting_relay::{Cause, ClientAction, Command, Effect, HEADROOM, IcmpError, PeerAction};
 use meeting_stun::{ChannelData, Class, Message, Method, attribute, write_channel_header};
-use world::{World, at, indication};
+use world::{World, at, indication, written};
 
 const MINUTE: u64 = 60_000;
 
@@ -20,7 +20,8 @@ fn channel_data_goes_to_the_bound_peer_and_back() {
         ClientAction::Relay {
             slot: 0,
             peer: at("198.51.100.9:7000"),
-            data: 4..9
+            data: 4..9,
+            whole: false,
         }
     );
 
@@ -55,6 +56,7 @@ fn without_a_channel_data_travels_in_indications() {
             slot: 0,
             peer: to,
             data,
+            whole: false,
         } = world.client_sends(&packet)
         else {
             panic!("not relayed")
@@ -224,7 +226,8 @@ fn a_channel_number_bound_to_another_peer_moves() {
             ClientAction::Relay {
                 slot: 0,
                 peer: at(peer),
-                data: 4..4
+                data: 4..4,
+                whole: false,
             }
         );
     }
@@ -410,4 +413,72 @@ fn all_allocations_share_the_total() {
         }
     }
     assert_eq!(sent, 10);
+}
+
+#[test]
+fn who_asks_for_it_has_a_datagram_sent_whole() {
+    let mut world = World::with_allocation();
+    world.permit("198.51.100.9", MINUTE);
+    let packet = written(Class::Indication, Method::SEND, &|writer| {
+        writer
+            .xor_address(attribute::XOR_PEER_ADDRESS, at("198.51.100.9:7"))
+            .attribute(attribute::DONT_FRAGMENT, b"")
+            .attribute(attribute::DATA, b"hello");
+    });
+    assert!(matches!(
+        world.client_sends(&packet),
+        ClientAction::Relay { whole: true, .. }
+    ));
+}
+
+#[test]
+fn a_client_hears_of_datagrams_to_permitted_peers_that_did_not_arrive() {
+    let mut world = World::with_allocation();
+    let (v4, v6) = ("198.51.100.9", "2001:db8::9");
+    world.permit(v4, MINUTE);
+    world.permit(v6, MINUTE);
+    let mut heard = |host: &str, kind, code, mtu| {
+        let peer = std::net::SocketAddr::new(host.parse().unwrap(), 7);
+        let error = IcmpError { kind, code, mtu };
+        let mut out = [0; 64];
+        let (client, size) = world
+            .shard
+            .peer_error(world.now, 0, peer, error, &mut out)?;
+        assert_eq!(client, world.client);
+        let message = Message::parse(&out[..size]).unwrap();
+        assert_eq!(
+            (message.class(), message.method()),
+            (Class::Indication, Method::DATA)
+        );
+        assert_eq!(message.xor_address(attribute::XOR_PEER_ADDRESS), Some(peer));
+        assert!(message.value(attribute::DATA).is_none());
+        message.value(attribute::ICMP).map(<[u8]>::to_vec)
+    };
+    // Reserved, seven bits of type, nine of code; then the MTU.
+    assert_eq!(heard(v4, 3, 3, 0), Some(vec![0, 0, 6, 3, 0, 0, 0, 0]));
+    assert_eq!(heard(v4, 3, 4, 1400), Some(vec![0, 0, 6, 4, 0, 0, 5, 120]));
+    assert_eq!(heard(v4, 11, 0, 0), Some(vec![0, 0, 22, 0, 0, 0, 0, 0]));
+    assert_eq!(heard(v6, 2, 0, 1280), Some(vec![0, 0, 4, 0, 0, 0, 5, 0]));
+    // What it must not hear of: a redirect, parameter problems, peers without permission.
+    assert_eq!(heard(v4, 5, 0, 0), None);
+    assert_eq!(heard(v4, 12, 0, 0), None);
+    assert_eq!(heard(v6, 4, 0, 0), None);
+    assert_eq!(heard("198.51.100.8", 3, 3, 0), None);
+    world.now += MINUTE;
+    assert!(
+        world
+            .shard
+            .peer_error(
+                world.now,
+                0,
+                at("198.51.100.9:7"),
+                IcmpError {
+                    kind: 3,
+                    code: 3,
+                    mtu: 0
+                },
+                &mut [0; 64]
+            )
+            .is_none()
+    );
 }

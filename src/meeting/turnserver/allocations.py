@@ -26,7 +26,6 @@ from meeting.turnserver.refused import Refused, error_code
 from meeting.turnserver.reservations import Reservations
 from meeting.turnserver.table import Table
 
-#: DONT-FRAGMENT is not among them: it is refused as unknown (RFC 8656 §7.2, for servers that cannot).
 KNOWN = frozenset(
     {
         AttributeType.USERNAME,
@@ -41,6 +40,8 @@ KNOWN = frozenset(
         AttributeType.REQUESTED_TRANSPORT,
         AttributeType.EVEN_PORT,
         AttributeType.RESERVATION_TOKEN,
+        # Asked for with each indication that is to stay whole; here it is only asked whether we can (RFC 8656 §7.2).
+        AttributeType.DONT_FRAGMENT,
         AttributeType.CONNECTION_ID,
     }
 )

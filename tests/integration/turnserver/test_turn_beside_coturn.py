@@ -42,6 +42,7 @@ ROWS = [
     Row("channels", ("-c",)),
     Row("indications", ("-c", "-s")),
     Row("many packets", ("-c", "-n", "50", "-m", "4")),
+    Row("not to be cut up", ("-c", "-s", "-g")),
     Row("large packets", ("-c", "-l", "1400")),
     Row("two ports in a row", ()),
     Row("two ports in a row by indications", ("-s",)),

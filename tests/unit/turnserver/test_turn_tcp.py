@@ -64,6 +64,7 @@ def test_a_stream_gets_a_relay_address_for_tcp() -> None:
     "attributes",
     [
         (AttributeType.EVEN_PORT, b"\0"),
+        (AttributeType.DONT_FRAGMENT, b""),
         (AttributeType.RESERVATION_TOKEN, bytes(8)),
         (AttributeType.ADDITIONAL_ADDRESS_FAMILY, b"\2\0\0\0"),
     ],

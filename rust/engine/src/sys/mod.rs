@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "this folder is the door to libc")]
 
 mod epoll;
+mod errors;
 mod event;
 mod messages;
 mod name;
@@ -18,6 +19,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use libc::c_int;
 
 pub use epoll::Epoll;
+pub use errors::{Icmp, keep_icmp, send_whole, take_icmp};
 pub use event::EventFd;
 pub use receive::Receiver;
 pub use send::{Run, Sender};

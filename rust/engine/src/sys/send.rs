@@ -169,6 +169,7 @@ impl Sender {
     /// The bytes behind the pointers are borrowed by the caller for `'d`, which is longer than this call.
     fn send_pointed(&mut self, socket: &UdpSocket, count: usize) -> usize {
         let (mut sent, mut refused) = (0, 0);
+        let mut tried = None;
         while sent < count {
             let messages = &mut self.headers.messages[sent..count];
             // SAFETY: `messages` has as many headers as said; each points to a name of ours and to bytes the caller has
@@ -187,6 +188,8 @@ impl Sender {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return refused + count - sent;
                 }
+                // It may be about a datagram sent before (ICMP), which is told once.
+                Err(_) if tried != Some(sent) => tried = Some(sent),
                 // It is about the first of them: unreachable, forbidden, too long. The rest may go.
                 Err(_) => {
                     refused += 1;

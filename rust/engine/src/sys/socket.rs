@@ -129,7 +129,12 @@ pub fn set_unsent_low_water(stream: &TcpStream, bytes: usize) -> io::Result<()> 
     set_option(stream, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, size)
 }
 
-fn set_option(socket: &impl AsRawFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+pub(super) fn set_option(
+    socket: &impl AsRawFd,
+    level: c_int,
+    name: c_int,
+    value: c_int,
+) -> io::Result<()> {
     // SAFETY: reads the bytes of `value`, which outlives the call.
     let result = unsafe {
         libc::setsockopt(

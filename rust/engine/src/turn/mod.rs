@@ -5,6 +5,7 @@
 //! decisions go in as commands to the worker that has the client.
 
 mod connection;
+mod icmp;
 mod joined;
 mod lobby;
 mod peers;

@@ -131,7 +131,15 @@ impl Worker {
                 .client_packet(now, &client, packet, &mut buffers.answer)
             {
                 ClientAction::Nothing => {}
-                ClientAction::Relay { slot, peer, data } => buffers.outgoing.push(Outgoing {
+                ClientAction::Relay {
+                    slot,
+                    peer,
+                    data,
+                    whole: true,
+                } => self.send_whole(slot, peer, &packet[data]),
+                ClientAction::Relay {
+                    slot, peer, data, ..
+                } => buffers.outgoing.push(Outgoing {
                     from: Exit::Relay(slot),
                     to: peer,
                     buffer,
@@ -179,6 +187,7 @@ impl Worker {
             return 0;
         };
         let Ok(count) = buffers.received.receive(relay.socket(), first) else {
+            self.hear_icmp(now, slot);
             return 0;
         };
         for buffer in first..first + count {

@@ -9,7 +9,7 @@ use super::lobby::Lobby;
 use super::peers::TcpRelay;
 use super::ports::PortPool;
 use super::worker::RelaySocket;
-use crate::sys::{UdpOptions, bind_udp, listen_and_connect};
+use crate::sys::{UdpOptions, bind_udp, keep_icmp, listen_and_connect};
 
 /// Relay ports tried for an allocation before saying that there is none: others may use ports of our range.
 const TRIES: usize = 32;
@@ -128,7 +128,10 @@ fn bound(pool: &PortPool, lease: super::ports::Lease) -> Result<Option<RelaySock
         SocketAddr::new(pool.ip(), lease.port()),
         UdpOptions::default(),
     ) {
-        Ok(socket) => Ok(Some(RelaySocket::new(socket, lease))),
+        Ok(socket) => {
+            keep_icmp(&socket).map_err(NoSocket::System)?;
+            Ok(Some(RelaySocket::new(socket, lease)))
+        }
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
         Err(error) => Err(NoSocket::System(error)),
     }

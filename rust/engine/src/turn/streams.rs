@@ -239,7 +239,15 @@ impl Worker {
                 .client_packet(now, &client, packet, &mut buffers.answer)
             {
                 ClientAction::Nothing => {}
-                ClientAction::Relay { slot, peer, data } => {
+                ClientAction::Relay {
+                    slot,
+                    peer,
+                    data,
+                    whole: true,
+                } => self.send_whole(slot, peer, &packet[data]),
+                ClientAction::Relay {
+                    slot, peer, data, ..
+                } => {
                     buffers
                         .relayed
                         .push((slot, peer, at + data.start..at + data.end));

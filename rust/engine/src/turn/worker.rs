@@ -236,18 +236,21 @@ impl Worker {
                 let slot = self.shard.adopt(moving, client);
                 self.open(slot, socket);
             }
-            Order::Answer(client, packet) if self.streams.is_stream(&client) => {
-                self.answer_stream(now, &client, &packet);
-            }
-            Order::Answer(client, packet) => {
-                let listener = self.listeners.get(usize::from(client.listener));
-                if listener.is_none_or(|socket| socket.send_to(&packet, client.address).is_err()) {
-                    self.shard.counters.drop(Cause::NotSent);
-                }
-            }
+            Order::Answer(client, packet) => self.answer(now, &client, &packet),
             Order::Stop => self.stopped = true,
             #[cfg(test)]
             Order::Panic => panic!("as the test wants"),
+        }
+    }
+
+    /// Sends bytes to a client.
+    pub(super) fn answer(&mut self, now: Now, client: &Client, packet: &[u8]) {
+        if self.streams.is_stream(client) {
+            return self.answer_stream(now, client, packet);
+        }
+        let listener = self.listeners.get(usize::from(client.listener));
+        if listener.is_none_or(|socket| socket.send_to(packet, client.address).is_err()) {
+            self.shard.counters.drop(Cause::NotSent);
         }
     }
 
