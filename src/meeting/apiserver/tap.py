@@ -49,7 +49,12 @@ class Options(DaemonOptions):
         Flag("mysqlUser", "the MySQL user"),
         Flag("mysqlPassword", "the MySQL user's password", secret=True),
         Flag("mysqlDatabase", "the MySQL database; created if it is missing and this user may", "Meeting"),
-        Flag("mysqlCa", "the authority of the MySQL server's certificate (PEM); without: no TLS", convert=shared.path),
+        Flag(
+            "mysqlCa",
+            "the authority of the MySQL server's certificate (PEM): TLS, and the name in --mysqlAddress is checked; "
+            "without: TLS if the server offers it, and nobody checks whose server that is",
+            convert=shared.path,
+        ),
         Flag("mysqlConnectTimeout", "how long a MySQL server may take to let us in", "5s", shared.seconds),
         Flag(
             "mysqlReadTimeout",

@@ -29,7 +29,7 @@ class Access:
     nodes: tuple[HostPort, ...] = ()
     """Its addresses, the preferred one first; empty: the URL's."""
     ca: Path | None = None
-    """The authority of the server's certificate; None: no TLS."""
+    """The authority of the server's certificate; None: TLS if it is offered, and nothing is checked."""
     connect_timeout: float = 5.0
     read_timeout: float = 15.0
     """Also to write. Above the longest stall seen of a cluster that lost a node, 6.5 s, or each would be an error."""

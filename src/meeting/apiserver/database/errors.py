@@ -1,5 +1,7 @@
 """Which of a database's errors pass."""
 
+from ssl import SSLCertVerificationError
+
 from sqlalchemy.exc import DBAPIError
 
 from meeting.daemon.errors import PleaseWait
@@ -29,6 +31,18 @@ def mysql_code(error: BaseException | None) -> int | None:
     """MySQL's number of a DB-API error, if it has one."""
     first = error.args[0] if error is not None and error.args else None
     return first if isinstance(first, int) else None
+
+
+def in_words(error: DBAPIError) -> str:
+    """Why the database cannot be used, for an administrator."""
+    why = error.orig
+    below = getattr(why, "original_exception", None)  # PyMySQL's, of what befell the connection
+    if isinstance(below, SSLCertVerificationError):
+        return (
+            f"the MySQL server's certificate is not good: {below.verify_message}. --mysqlCa has to name the authority "
+            "that issued it, and --mysqlAddress a name that it is for"
+        )
+    return str(why)
 
 
 def ends_connection(error: BaseException | None) -> bool:

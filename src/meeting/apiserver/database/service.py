@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from meeting.apiserver.database.engine import Access, make_engine, reading
-from meeting.apiserver.database.errors import Stale, Unavailable, is_transient, mysql_code
+from meeting.apiserver.database.errors import Stale, Unavailable, in_words, is_transient, mysql_code
 from meeting.daemon.errors import ConfigurationError, PleaseWait
 from meeting.daemon.observe import Metrics
 
@@ -159,7 +159,7 @@ class Database(Service):
                     await self._prepare(self)
                 break
             except (DBAPIError, OSError, PleaseWait, ConfigurationError) as error:
-                reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+                reason = in_words(error) if isinstance(error, DBAPIError) else str(error)
                 if reason != self.trouble:
                     self.log.error("the database cannot be used yet: {reason}", reason=reason)
                 self.trouble = reason
