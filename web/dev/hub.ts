@@ -186,7 +186,7 @@ function ofMeeting(state: State, method: string, route: string, body: Record<str
       state.meetings.set(one.code, { ...one, reply: body["answer"] as Meeting["reply"] });
       return { status: 200, body: state.meetings.get(one.code) };
     case "GET /chat":
-      return { status: 200, body: { messages } };
+      return { status: 200, body: { messages, next: null } };
     case "POST /chat": {
       const message = { id: String(body["id"]), text: String(body["text"]), author: OWNER, sent_at: new Date().toISOString() };
       state.chat.set(one.code, [...messages, message]);

@@ -115,6 +115,16 @@ async function walk(page, tag) {
   await page.getByRole("menuitem", { name: "Leave the meeting" }).click();
   await page.getByRole("heading", { name: "You left the meeting" }).waitFor();
   await shot("12-left");
+  await page.goto(`${base}/m/abc-seal-edd`);
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByText("This is not a key.").waitFor();
+  await shot("13-encrypted-lobby");
+  await page.getByRole("button", { name: "Make a new key" }).click();
+  await page.getByRole("button", { name: "Join now" }).click();
+  await page.getByRole("button", { name: "Leave" }).waitFor({ timeout: 15_000 });
+  await page.getByRole("button", { name: /^Participants/ }).click();
+  await page.getByRole("button", { name: "Copy link with key" }).waitFor();
+  await shot("13-encrypted-call");
   await page.goto(`${base}/m/abc-lobb-yyy`);
   await page.getByRole("button", { name: "Join now" }).click();
   await page.getByRole("textbox", { name: "Passcode" }).waitFor();

@@ -98,7 +98,7 @@ function Servers({ servers }: { servers: Server[] }) {
             <Table.Td>{server.kind}</Table.Td>
             <Table.Td>{server.address}</Table.Td>
             <Table.Td>
-              <Badge color={COLORS[state(server)]}>{t(`admin.serverState.${state(server)}`)}</Badge>
+              <Badge miw="max-content" color={COLORS[state(server)]}>{t(`admin.serverState.${state(server)}`)}</Badge>
             </Table.Td>
             <Table.Td>{Math.round(server.load * 100)} %</Table.Td>
             <Table.Td>{server.version}</Table.Td>
@@ -137,7 +137,7 @@ function Certificate({ of, now }: { of: unknown; now: number }) {
   return (
     <>
       <Text size="sm">{moment(until)}</Text>
-      {soon ? <Badge color="red.9">{t("admin.certificateEnds")}</Badge> : null}
+      {soon ? <Badge miw="max-content" color="red.9">{t("admin.certificateEnds")}</Badge> : null}
       {trouble ? (
         <Text size="xs" c="dimmed">
           {trouble}

@@ -57,7 +57,7 @@ function Form({ settings }: { settings: Settings }) {
       <Stack gap="xl">
         <Stack>
           <Title order={2}>{t("admin.section.who")}</Title>
-          <TagsInput {...props("allowed_domains")} placeholder="example.com" value={values.allowed_domains ?? []} onChange={(domains) => set("allowed_domains", domains)} />
+          <TagsInput {...props("allowed_domains")} styles={{ input: { opacity: 1 }, pill: { color: "var(--mantine-color-text)" } }} placeholder="example.com" value={values.allowed_domains ?? []} onChange={(domains) => set("allowed_domains", domains)} />
           <Select
             {...props("creators")}
             allowDeselect={false}

@@ -33,7 +33,7 @@ export function HomePage() {
     <Stack gap="lg">
       <Group justify="space-between">
         <Title order={1}>{t("home.title")}</Title>
-        <Group>
+        <Group gap="xs">
           {mayCreate ? (
             <>
               <Button leftSection={<IconVideoPlus size={20} aria-hidden />} loading={open.isPending} onClick={() => open.mutate()}>

@@ -78,7 +78,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
         onClick={() => act("hand")}
       />
       <ReactionMenu live={live} disabled={!connected} />
-      <Indicator label={unread > 99 ? "99+" : unread} disabled={unread === 0} size={18} color="red" offset={6}>
+      <Indicator label={unread > 99 ? "99+" : unread} disabled={unread === 0} size={18} color="red" offset={6} zIndex={1}>
         <RoundButton
           label={unread === 0 ? t("chat.title") : t("chat.unread", { count: unread })}
           icon={IconMessage}
@@ -87,7 +87,7 @@ export function Controls({ live, controls, panel, onPanel }: Props) {
           onClick={() => onPanel("chat")}
         />
       </Indicator>
-      <Indicator label={waiting} disabled={waiting === 0} size={18} color="orange.9" offset={6}>
+      <Indicator label={waiting} disabled={waiting === 0} size={18} color="orange.9" offset={6} zIndex={1}>
         <RoundButton
           label={waiting === 0 ? t("people.title") : t("people.titleWaiting", { count: waiting })}
           icon={IconUsers}

@@ -66,17 +66,22 @@ function Person({ live, participant }: { live: LiveMeeting; participant: Partici
     <Group component="li" wrap="nowrap" justify="space-between" data-participant-identity={participant.identity} data-speaking={speaking}>
       <Group wrap="nowrap" gap="sm" style={{ minWidth: 0 }}>
         <PersonAvatar name={name} picture={participant.attributes["picture"]} />
-        <Text truncate>{participant.isLocal ? t("people.you", { name }) : name}</Text>
-        {role === "participant" ? null : (
-          <Badge variant="light" color={role === "guest" ? "gray" : "blue"} style={{ flex: "none" }}>
-            {t(`role.${role}`)}
-          </Badge>
-        )}
-        {role === "guest" ? (
-          <Badge color="#b33c0a" style={{ flex: "none" }} title={t("people.unverifiedWhy")}>
-            {t("people.unverified")}
-          </Badge>
-        ) : null}
+        {/* The badges are never at the expense of the name: what does not fit beside it goes below. */}
+        <Group gap="0.15rem 0.5rem" style={{ minWidth: 0 }}>
+          <Text truncate maw="100%">
+            {participant.isLocal ? t("people.you", { name }) : name}
+          </Text>
+          {role === "participant" ? null : (
+            <Badge variant="light" color={role === "guest" ? "gray" : "blue"} style={{ flex: "none" }}>
+              {t(`role.${role}`)}
+            </Badge>
+          )}
+          {role === "guest" ? (
+            <Badge color="#b33c0a" style={{ flex: "none" }} title={t("people.unverifiedWhy")}>
+              {t("people.unverified")}
+            </Badge>
+          ) : null}
+        </Group>
       </Group>
       <Group wrap="nowrap" gap={6}>
         {hand ? <IconHandStop size={18} aria-hidden color="var(--mantine-color-yellow-6)" /> : null}

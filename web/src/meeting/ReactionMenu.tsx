@@ -17,7 +17,7 @@ export function ReactionMenu({ live, disabled }: { live: LiveMeeting; disabled: 
           <RoundButton label={t("call.react")} icon={IconMoodSmile} expanded={open} disabled={disabled} onClick={() => setOpen(!open)} />
         </div>
       </Popover.Target>
-      <Popover.Dropdown role="group" aria-label={t("call.reactions")} p="xs">
+      <Popover.Dropdown role="dialog" aria-label={t("call.reactions")} p="xs">
         <Group gap={4} wrap="nowrap">
           {SIGNS.map((sign) => (
             <ActionIcon

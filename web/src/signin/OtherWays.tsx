@@ -29,7 +29,7 @@ export function OtherWays({ server, next, onSignedIn }: Props) {
     <Stack>
       {server.sign_in_methods.includes("code") ? <Divider label={t("signIn.or")} /> : null}
       {sso ? (
-        <Button component="a" href={`/api/v1/sign-in/oidc?next=${encodeURIComponent(next)}`} variant="default" size="md" leftSection={<IconBuilding size={20} aria-hidden />}>
+        <Button component="a" href={`/api/v1/sign-in/oidc?next=${encodeURIComponent(next)}`} variant="default" size="md" h="auto" mih={42} py={6} styles={{ label: { whiteSpace: "normal" } }} leftSection={<IconBuilding size={20} aria-hidden />}>
           {t("signIn.oidc", { name: server.oidc_name })}
         </Button>
       ) : null}

@@ -10,6 +10,11 @@ export const theme = createTheme({
   cursorType: "pointer",
   autoContrast: true,
   headings: { fontWeight: "650" },
+  components: {
+    // The focus goes to the first item (WAI-ARIA menu button); a placeholder that can be focused is no child that a menu may have.
+    // (Not `Menu.extend`: the start page would load what only menus need.)
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
+  },
 });
 
 /** Mantine's secondary and error texts are too faint for WCAG 2.2 AA (4.5:1) on our backgrounds. */
