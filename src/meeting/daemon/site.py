@@ -8,7 +8,7 @@ access tokens and signatures travel in it.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from io import BytesIO
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from secrets import token_hex
@@ -148,6 +148,7 @@ class _Site(Site):
         self.clock = IReactorTime(reactor)
         self._log_access = log_access
         self._trusted_proxies = trusted_proxies
+        self.trusts = lru_cache(1000)(self._trusts)
 
     def log(self, request: Any) -> None:
         """One event for each answer, without the query."""
@@ -163,7 +164,7 @@ class _Site(Site):
                 request_id=request.id,
             )
 
-    def trusts(self, address: str) -> bool:
+    def _trusts(self, address: str) -> bool:
         """Whether `address` belongs to a reverse proxy of ours."""
         try:
             found = ip_address(address)
@@ -263,7 +264,7 @@ class _Request(StreamedRequest):
 
     # --- where it came from
 
-    @property
+    @cached_property
     def client_address(self) -> str:
         """The nearest address that is not one of our own proxies."""
         address = getattr(self.getClientAddress(), "host", "unix")

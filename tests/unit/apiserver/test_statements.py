@@ -138,3 +138,13 @@ def test_a_statement_is_built_once(served: Hub) -> None:
     cache.statement_compiler = Counting
     all_of_it()
     assert compiled == []
+
+
+def test_rounds_with_nothing_to_do_write_nothing(hub: Hub) -> None:
+    hub.sign_in("ada@example.com").schedule()
+    hub.clock.advance(60)
+    with asked_of(hub) as asked:
+        for _ in range(25):
+            hub.clock.advance(1)
+    assert [each for each in asked.statements if not each.startswith("SELECT")] == []
+    assert asked.writing == 0

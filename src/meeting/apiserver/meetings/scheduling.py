@@ -17,6 +17,7 @@ from meeting.apiserver.accounts.rules import Limit
 from meeting.apiserver.accounts.use_cases import Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, insert_if_absent
+from meeting.apiserver.leases import Leases
 from meeting.apiserver.mail.use_cases import Letter, Mail
 from meeting.apiserver.meetings import queries, recurrence, rules, writes
 from meeting.apiserver.meetings.house import House
@@ -59,6 +60,7 @@ class Scheduling:
         close_room: Callable[[Meeting], None],
         house: Callable[[], House],
         news: News,
+        leases: Leases,
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
         out of a room: both go on by themselves. `house`: what administrators have decided by now.
@@ -72,6 +74,7 @@ class Scheduling:
         self._close_room = close_room
         self._house = house
         self._news = news
+        self._leases = leases
 
     async def schedule(
         self, owner: Person, wanted: Wanted, *, meeting_id: str | None = None, also: Also | None = None
@@ -118,7 +121,11 @@ class Scheduling:
             self._close_room(over)
 
     async def advance(self) -> None:
-        """Move series whose occurrence is over on to the next one: one of the rounds, on every replica."""
+        """Move series whose occurrence is over on to the next one. One replica does, once there are any."""
+        if await self._database.read(_any_due, utc_now(self._clock)):
+            await self._leases.do("series", self._advance)
+
+    async def _advance(self) -> None:
         while await self._database.read(_any_due, utc_now(self._clock)):
             await self._database.run(self._move_on, utc_now(self._clock))
             self._asked()

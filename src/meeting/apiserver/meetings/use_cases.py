@@ -15,6 +15,7 @@ from meeting.apiserver.accounts.rules import Limit
 from meeting.apiserver.accounts.use_cases import Caller, Guest, Person, count
 from meeting.apiserver.allocation.use_cases import Reservations
 from meeting.apiserver.database import Database, Stale, insert_if_absent
+from meeting.apiserver.leases import Leases
 from meeting.apiserver.meetings import listing, places, queries, roles, rules, writes
 from meeting.apiserver.meetings.house import House
 from meeting.apiserver.meetings.news import Event, News
@@ -57,6 +58,7 @@ class Meetings:
         close_room: Callable[[Meeting], None],
         house: Callable[[], House],
         news: News,
+        leases: Leases,
     ) -> None:
         """`reservations` are told which servers are needed when, and `asked` sees to them; `close_room` sends everyone
         out of a room: both go on by themselves. `house`: what administrators have decided by now.
@@ -69,6 +71,7 @@ class Meetings:
         self._close_room = close_room
         self._house = house
         self._news = news
+        self._leases = leases
 
     def link(self, of: Meeting) -> str:
         """What an owner sends around: the address of the meeting's page."""
@@ -100,7 +103,13 @@ class Meetings:
         return await self._database.read(queries.over, ids, utc_now(self._clock))
 
     async def end_overlong(self) -> None:
-        """End the meetings that have lasted as long as they may; everybody was warned (`alignment.metadata_of`)."""
+        """End the meetings that have lasted as long as they may; everybody was warned (`alignment.metadata_of`). One
+        replica does, once there are any.
+        """
+        if await self._database.read(_due, utc_now(self._clock)):
+            await self._leases.do("lengths", self._end_overlong)
+
+    async def _end_overlong(self) -> None:
         for over in await self._database.run(_overlong, self._news, utc_now(self._clock)):
             self._close_room(over)
 
@@ -197,14 +206,21 @@ def _open_instant(
     return found, made
 
 
+_BOUNDED = select(meeting.c.id, meeting.c.running_since, meeting.c.max_minutes).where(
+    meeting.c.running_since.is_not(None), meeting.c.max_minutes.is_not(None)
+)
+
+
+def _due(transaction: Connection, now: datetime) -> list[str]:
+    """The meetings that have lasted as long as they may."""
+    running = transaction.execute(_BOUNDED)
+    return [row.id for row in running if row.running_since + timedelta(minutes=row.max_minutes) <= now]
+
+
 def _overlong(transaction: Connection, news: News, now: datetime) -> list[Meeting]:
     """End the meetings that have lasted as long as they may; those it ended."""
-    query = select(meeting.c.id, meeting.c.running_since, meeting.c.max_minutes)
-    query = query.where(meeting.c.running_since.is_not(None), meeting.c.max_minutes.is_not(None))
-    running = transaction.execute(query).all()
-    due = [row.id for row in running if row.running_since + timedelta(minutes=row.max_minutes) <= now]
     ended = []
-    for meeting_id in due:  # few: what came due since the last round
+    for meeting_id in _due(transaction, now):  # few: what came due since the last round
         found = queries.by_id(transaction, meeting_id, now)
         if found is not None and found.state is State.RUNNING:
             _finish(transaction, found, news, now)

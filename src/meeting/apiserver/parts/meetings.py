@@ -61,6 +61,7 @@ class MeetingsPart:
             close_room=self._close_room,
             house=self._house,
             news=news,
+            leases=base.leases,
         )
         self._add_calendar(outgoing, servers, news)
         self._add_rooms(servers, news)
@@ -89,6 +90,7 @@ class MeetingsPart:
             close_room=self._close_room,
             house=self._house,
             news=news,
+            leases=base.leases,
         )
         self._groups = Groups(base.database, base.clock)
         self._replies = Replies(base.database, base.clock, reply_links)

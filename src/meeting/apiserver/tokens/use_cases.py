@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.accounts.rules import clean_name
@@ -171,9 +171,13 @@ def _revoke(transaction: Connection, token_id: str, owner_id: str | None) -> boo
     return transaction.execute(one if owner_id is None else one.where(api_token.c.person_id == owner_id)).rowcount > 0
 
 
+_BY_DIGEST = select(api_token).where(
+    api_token.c.digest == bindparam("digest"), api_token.c.expires_at > bindparam("now")
+)
+
+
 def _find(transaction: Connection, digest: bytes, now: datetime) -> tuple[Token, Person] | None:
-    query = select(api_token).where(api_token.c.digest == digest, api_token.c.expires_at > now)
-    row = transaction.execute(query).first()
+    row = transaction.execute(_BY_DIGEST, {"digest": digest, "now": now}).first()
     if row is None:
         return None
     person = people_by_id(transaction, {row.person_id}).get(row.person_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, select, update
 from twisted.internet.interfaces import IReactorTime
 
 from meeting.apiserver.allocation.use_cases import lost_since
@@ -147,22 +147,29 @@ class Presence:
 
     def _settle(self, transaction: Connection, meeting_id: str, at: datetime) -> None:
         """Bring the meeting's state in line with who is there."""
-        somebody = exists().where(attendance.c.meeting_id == meeting_id, attendance.c.left_at.is_(None))
-        if transaction.execute(select(somebody)).scalar():
-            begins = update(meeting).where(meeting.c.id == meeting_id, meeting.c.running_since.is_(None))
-            begins = begins.where(meeting.c.ended_at.is_(None), meeting.c.cancelled_at.is_(None))
-            if transaction.execute(begins.values(running_since=at)).rowcount:
+        asked = {"of": meeting_id, "at": at}
+        if transaction.execute(_SOMEBODY, asked).scalar():
+            if transaction.execute(_BEGIN, asked).rowcount:
                 self._news.of_meeting_by_id(transaction, Event.MEETING_STARTED, meeting_id, at)
             return
-        was = meeting.c.id == meeting_id, meeting.c.running_since.is_not(None)
-        # The last one leaves after the scheduled end: it is over. Before, they may come back.
-        over = or_(meeting.c.kind != Kind.SCHEDULED, meeting.c.end_at > at)
-        transaction.execute(update(meeting).where(*was, ~over).values(ended_at=at))
-        if transaction.execute(update(meeting).where(*was).values(running_since=None)).rowcount:
+        transaction.execute(_IS_OVER, asked)
+        if transaction.execute(_STOP, asked).rowcount:
             self._news.of_meeting_by_id(transaction, Event.MEETING_ENDED, meeting_id, at)
 
 
 _LEFT = func.coalesce(attendance.c.left_at, bindparam("at", type_=Moment))
+_SOMEBODY = select(exists().where(attendance.c.meeting_id == bindparam("of"), attendance.c.left_at.is_(None)))
+_AT = bindparam("at", type_=Moment)
+_BEGIN = (
+    update(meeting)
+    .where(meeting.c.id == bindparam("of"), meeting.c.running_since.is_(None))
+    .where(meeting.c.ended_at.is_(None), meeting.c.cancelled_at.is_(None))
+    .values(running_since=_AT)
+)
+_RAN = meeting.c.id == bindparam("of"), meeting.c.running_since.is_not(None)
+#: The last one leaves after the scheduled end: it is over. Before, they may come back.
+_IS_OVER = update(meeting).where(*_RAN, meeting.c.kind == Kind.SCHEDULED, meeting.c.end_at <= _AT).values(ended_at=_AT)
+_STOP = update(meeting).where(*_RAN).values(running_since=None)
 
 
 def _lower_hand(transaction: Connection, stay: Stay) -> None:
@@ -170,19 +177,24 @@ def _lower_hand(transaction: Connection, stay: Stay) -> None:
     subject = subject_of(stay.identity)
     if not subject:
         return
-    still = exists().where(
-        attendance.c.meeting_id == stay.meeting_id,
-        attendance.c.left_at.is_(None),
-        attendance.c.identity.startswith(f"{subject}:"),
-    )
-    theirs = (
-        member.c.meeting_id == stay.meeting_id,
-        member.c.subject_id == subject,
+    transaction.execute(_LOWER, {"of": stay.meeting_id, "subject": subject, "devices": f"{subject}:%"})
+
+
+_STILL_THERE = exists().where(
+    attendance.c.meeting_id == bindparam("of"),
+    attendance.c.left_at.is_(None),
+    attendance.c.identity.like(bindparam("devices")),
+)
+_LOWER = (
+    update(member)
+    .where(
+        member.c.meeting_id == bindparam("of"),
+        member.c.subject_id == bindparam("subject"),
         member.c.hand_raised_at.is_not(None),
+        ~_STILL_THERE,
     )
-    transaction.execute(update(member).where(*theirs, ~still).values(hand_raised_at=None))
-
-
+    .values(hand_raised_at=None)
+)
 _RUNNING = select(meeting.c.id).where(meeting.c.running_since.is_not(None))
 
 
@@ -190,8 +202,11 @@ def _anybody_runs(transaction: Connection) -> bool:
     return transaction.execute(_RUNNING.limit(1)).first() is not None
 
 
+_MEETING = select(meeting.c.id).where(meeting.c.id == bindparam("of"))
+
+
 def _is_meeting(transaction: Connection, meeting_id: str) -> bool:
-    return transaction.execute(select(meeting.c.id).where(meeting.c.id == meeting_id)).first() is not None
+    return transaction.execute(_MEETING, {"of": meeting_id}).first() is not None
 
 
 def _row(stay: Stay, at: datetime) -> dict[str, object]:
@@ -206,10 +221,12 @@ def _row(stay: Stay, at: datetime) -> dict[str, object]:
 
 
 _UNKNOWN = object()
+_LEFT_AT = select(attendance.c.left_at).where(
+    attendance.c.meeting_id == bindparam("of"), attendance.c.stay == bindparam("stay")
+)
 
 
 def _left_at(transaction: Connection, stay: Stay) -> object:
     """When a stay ended, None while it lasts, _UNKNOWN of one that was never reported."""
-    query = select(attendance.c.left_at).where(attendance.c.meeting_id == stay.meeting_id, attendance.c.stay == stay.id)
-    row = transaction.execute(query).first()
+    row = transaction.execute(_LEFT_AT, {"of": stay.meeting_id, "stay": stay.id}).first()
     return _UNKNOWN if row is None else row.left_at
