@@ -131,7 +131,8 @@ quality: .cache/test-packages .cache/native .cache/node-modules .cache/system-pa
 
 soak: .cache/test-packages .cache/native
 	@$(BIN)/python -m tests.soak.year
-	@$(BIN)/python -m tests.soak.hub --people 30 --seconds 15
+	@$(BIN)/python -m tests.soak.hub --people 30 --arrivals 10 --seconds 20 --pause 2
+	@MEETING_SCHEMA_EXAMPLES=25 $(BIN)/pytest -q tests/unit/apiserver/test_schema.py
 	@MEETING_TURN_HOURS=48 $(BIN)/pytest -q tests/unit/turnserver/test_turn_random_hour.py
 	@cd rust && SIMULATED_MINUTES=360 cargo test --locked -q -p meeting-forward --test long_call -- --nocapture
 	@exec $(BIN)/python -m tests.soak $(ARGS)

@@ -8,12 +8,12 @@ from typing import Any
 import treq
 from twisted.internet.defer import CancelledError, Deferred, gatherResults, maybeDeferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectingCancelledError
 from twisted.internet.interfaces import IListeningPort, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
-from twisted.web.client import HTTPConnectionPool, ResponseFailed
+from twisted.web.client import HTTPConnectionPool, ResponseFailed, ResponseNeverReceived
 
 CONNECT_WITHIN = 2.0
 LOOK_EVERY = 1.0
@@ -76,10 +76,10 @@ class Balancer:
             answer = await treq.get(url, pool=self._pool, timeout=CONNECT_WITHIN)
             await treq.content(answer)
             is_ready = answer.code == 200
-        except (CancelledError, ResponseFailed, TimeoutError):
-            return  # slow: that is not the same as gone
         except ConnectError:
             is_ready = False
+        except (CancelledError, ConnectingCancelledError, ResponseFailed, ResponseNeverReceived, TimeoutError):
+            return  # slow: that is not the same as gone
         if is_ready:
             self._unready.discard(port)
         else:

@@ -32,4 +32,4 @@ class Mysql(MariaDb):
             stderr=subprocess.DEVNULL,
             timeout=START_WITHIN,
         )
-        return [*command, "--mysqlx=OFF", "--secure-file-priv=NULL"]
+        return [*command, "--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-log-bin", "--innodb-doublewrite=OFF"]
