@@ -1,6 +1,6 @@
 /**
  * The key of an end-to-end encrypted meeting. It is made in a browser, told from person to person – as text, or behind the `#` of
- * a link, which browsers send to no server – and kept in this browser. The hub never sees it (docs/decisions/0011).
+ * a link, which browsers send to no server – and kept in this browser. The hub never sees it (docs/decisions/0013).
  *
  * A key has 24 random symbols of Crockford's base32 (https://www.crockford.com/base32.html; 120 bits) and one that checks them
  * (Luhn mod 32), in five groups: `k7qd3-9xm2p-4h8tz-wc5vj-0rn6e`. In this form it is also the passphrase that LiveKit's SDKs take.

@@ -1,6 +1,6 @@
 /**
  * End-to-end encryption of one meeting: livekit-client encrypts each frame and each data packet in a worker, with a key that all in
- * the meeting share (docs/decisions/0011). Here the key goes in, and out comes who cannot be understood.
+ * the meeting share (docs/decisions/0013). Here the key goes in, and out comes who cannot be understood.
  */
 import { ExternalE2EEKeyProvider, RoomEvent, type E2EEOptions, type Participant, type Room } from "livekit-client";
 import EncryptionWorker from "livekit-client/e2ee-worker?worker";
