@@ -98,7 +98,11 @@ impl<'a> Packet<'a> {
         let (described, attached) = extensions
             .get(Extension::DependencyDescriptor, bytes)
             .map_or((None, None), |data| Frame::read(data, known));
-        let frame = described.or_else(|| descriptor.as_ref()?.frame());
+        let said = descriptor.as_ref().and_then(Descriptor::frame);
+        let frame = match codec {
+            Some(Codec::Vp8) => said.or(described),
+            _ => described.or(said),
+        };
         let packet = Packet {
             feed,
             sequence,

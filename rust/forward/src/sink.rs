@@ -12,7 +12,7 @@ use crate::resend::Resends;
 use crate::spans::{Span, Spans};
 use crate::write::{Body, Frame, Stamp};
 use crate::{Departure, Kind, Outgoing, Packet, SourceId};
-use meeting_rtp::{Extension, ExtensionMap, Header};
+use meeting_rtp::{Codec, Extension, ExtensionMap, Header};
 use std::time::{Duration, Instant};
 
 /// Stamps kept for plain resends.
@@ -360,7 +360,7 @@ impl Sink {
         let descriptor = packet
             .extensions
             .get(Extension::DependencyDescriptor, packet.bytes)
-            .filter(|_| !omitted);
+            .filter(|_| !omitted && needs_descriptor(packet.codec));
         let body = Body {
             packet,
             payload: content.payload,
@@ -378,6 +378,12 @@ impl Sink {
             transport_sequence: self.frame.transport_sequence(stamp),
         })
     }
+}
+
+/// Whether receivers go by the dependency descriptor. Those of other codecs do as well if they see it, but browsers' descriptors
+/// of simulcast number the frames of all encodings together: without it they go by what they have always gone by.
+fn needs_descriptor(codec: Option<Codec>) -> bool {
+    matches!(codec, Some(Codec::Vp9 | Codec::Av1) | None)
 }
 
 /// What a packet goes out under.

@@ -376,9 +376,12 @@ fn the_hops_own_extensions_are_made_and_the_publishers_passed_on() {
         (12, &descriptor),
     ];
     to.departure.at(NtpTime(3 << 32));
-    let key = vp8(1, true, b"");
+    let av1 = Media {
+        payload_type: AV1,
+        ..Media::video(1)
+    };
     let first = to
-        .pass(&mut from, &Media::video(1).extended(&elements, &key), now)
+        .pass(&mut from, &av1.extended(&elements, &[0x18, 1]), now)
         .unwrap();
     assert_eq!(first.value(Extension::Mid), Some(&b"3"[..]));
     assert_eq!(first.value(Extension::AudioLevel), Some(&[0x85][..]));
@@ -390,9 +393,11 @@ fn the_hops_own_extensions_are_made_and_the_publishers_passed_on() {
         Some(&descriptor[..]),
         "in the two-byte form"
     );
-    let second = to
-        .pass(&mut from, &Media::video(2).delta_frame(), now)
-        .unwrap();
+    let plain = [(12, &descriptor[..])];
+    let vp8 = Media::video(2).extended(&plain, &vp8(2, false, b""));
+    let second = to.pass(&mut from, &vp8, now).unwrap();
+    let described = second.value(Extension::DependencyDescriptor);
+    assert_eq!(described, None, "VP8 says it all in its payload");
     assert_eq!(second.value(Extension::TransportCc), Some(&[0, 1][..]));
     assert_eq!(second.value(Extension::VideoOrientation), None);
     assert_eq!(to.departure.transport_sequence(), 2);
@@ -407,7 +412,11 @@ fn without_mixed_forms_a_long_descriptor_is_left_out() {
     };
     let (mut to, mut from) = (Subscriber::new(config), source(1));
     to.sink.feed(Some(1));
-    let packet = Media::video(1).extended(&[(12, &[7; 30])], &vp8(1, true, b""));
+    let av1 = Media {
+        payload_type: AV1,
+        ..Media::video(1)
+    };
+    let packet = av1.extended(&[(12, &[7; 30])], &[0x18, 1]);
     let sent = to.pass(&mut from, &packet, now).unwrap();
     assert_eq!(sent.value(Extension::DependencyDescriptor), None);
     assert_eq!(sent.value(Extension::Mid), Some(&b"3"[..]));

@@ -30,6 +30,8 @@ def h264(number: int, profile: str, mode: str = "1") -> Format:
         (Format(98, "VP9", 90000, 1, {"profile-id": "2"}), Format(99, "VP9", 90000, 1, {}), False),
         (Format(96, "VP8", 90000), Format(120, "vp8", 90000), True),
         (Format(96, "VP8", 90000), Format(120, "AV1", 90000), False),
+        (Format(49, "H265", 90000, 1, {"level-id": "93"}), Format(120, "H265", 90000, 1, {"profile-id": "1"}), True),
+        (Format(49, "H265", 90000, 1, {"profile-id": "2"}), Format(120, "H265", 90000, 1, {}), False),
     ],
 )
 def test_formats_fit_only_if_packets_can_pass_unread(one: Format, other: Format, fits: bool) -> None:

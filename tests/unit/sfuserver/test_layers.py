@@ -132,9 +132,7 @@ def test_a_viewer_that_leaves_or_unsubscribes_needs_nothing_any_more(world: Worl
 
 
 def test_layers_within_one_stream_are_bounded_by_what_is_looked_at(world: World) -> None:
-    anna, (bert, clara) = publisher_and_viewers(world)
-    for number, source in enumerate(anna.receiving.sources):
-        world.port.listener.source_started(source, number)
+    _, (bert, clara) = publisher_and_viewers(world, rids="")
     looks(bert, 300, 170)
     settings = UpdateTrackSettings(track_sids=[camera(clara)], width=1280, height=720, fps=15)
     clara.ask(track_setting=settings)
@@ -142,6 +140,14 @@ def test_layers_within_one_stream_are_bounded_by_what_is_looked_at(world: World)
     looks(bert, 640, 360)
     clara.ask(track_setting=UpdateTrackSettings(track_sids=[camera(clara)], width=1280, height=720))
     assert [viewer.sending.sinks[0].bounds for viewer in (bert, clara)] == [(1, None), (None, None)]
+
+
+def test_of_simulcast_every_stream_is_whole(world: World) -> None:
+    anna, (bert, _) = publisher_and_viewers(world)
+    for number, source in enumerate(anna.receiving.sources):
+        world.port.listener.source_started(source, number)
+    looks(bert, 300, 170)
+    assert bert.sending.sinks[0].bounds == (None, None)
 
 
 def test_of_sound_nothing_is_told(world: World) -> None:
@@ -152,11 +158,11 @@ def test_of_sound_nothing_is_told(world: World) -> None:
     assert not anna.got("subscribed_quality_update")
 
 
-def publisher_and_viewers(world: World) -> tuple[Client, list[Client]]:
+def publisher_and_viewers(world: World, rids: str = "qhf") -> tuple[Client, list[Client]]:
     anna, viewers = world.join("anna"), [world.join("bert"), world.join("clara")]
     for client in (anna, *viewers):
         client.connect()
-    anna.publish("cam", "video", rids="qhf", layers=LAYERS)
+    anna.publish("cam", "video", rids=rids, layers=LAYERS)
     world.advance()
     for viewer in viewers:
         viewer.answer()

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meeting.dataplane.values import Kind
+from meeting.sfuserver.negotiation.codecs import DEPENDENCY
 from meeting.sfuserver.negotiation.description import Remote, read
-from meeting.sfuserver.negotiation.offer_answer import Candidate, Receive, Send, Transport, make_answer
+from meeting.sfuserver.negotiation.offer_answer import Candidate, Receive, Send, Transport, make_answer, make_offer
 from meeting.sfuserver.negotiation.sdp import SdpError, parse
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "sdp"
@@ -102,6 +103,21 @@ def test_a_slot_carries_what_is_sent_and_says_so_in_the_stream_id() -> None:
     assert section.value("ssrc-group") == "FID 1234 5678"
     silent = [other for other in answer.sections if other.mid != slot.mid and other.kind != "application"]
     assert all(other.direction == "inactive" and not other.has("msid") for other in silent)
+
+
+def test_long_header_extensions_and_dependency_descriptors_are_taken_where_they_are_offered() -> None:
+    text = text_of(VECTORS / "chromium-v1-publish.sdp")
+    line = f"a=extmap:12 {DEPENDENCY}\r\n"
+    assert line in text
+    short = text.replace("a=extmap-allow-mixed\r\n", "").replace(line, "")
+    for offer, mixed in ((text, True), (short, False)):
+        remote = read(offer)
+        answer = make_answer(remote, TRANSPORT, 2, {section.mid: Receive() for section in remote.sections})
+        video = [section for section in parse(answer).sections if section.kind == "video"]
+        assert parse(answer).session.has("extmap-allow-mixed") is mixed
+        described = [f"12 {DEPENDENCY}" in section.values("extmap") for section in video]
+        assert any(described) is mixed
+    assert parse(make_offer(TRANSPORT, 1, [])).session.has("extmap-allow-mixed")
 
 
 def test_candidates_stand_once_in_the_description_and_nothing_trickles() -> None:

@@ -118,6 +118,9 @@ impl LayerRates {
         let temporal = bounds.frame_rate.and_then(enough).unwrap_or(fastest);
         let mut fair = 0;
         for s in 0..=spatial {
+            if s < spatial && self.up_to(s, temporal) == 0 {
+                continue; // an encoding of simulcast that names its layer as one of several
+            }
             for t in 0..=temporal {
                 let smooth = t == temporal || self.frame_rate(t) >= SMOOTH;
                 if !(smooth || smallest && s == 0) {

@@ -19,6 +19,7 @@ from meeting.sfuserver.negotiation.sdp import SdpError, Section
 __all__ = [
     "ABS_SEND_TIME",
     "AUDIO_LEVEL",
+    "DEPENDENCY",
     "MID",
     "REPAIRED_RID",
     "RID",
@@ -39,22 +40,23 @@ REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+DEPENDENCY = "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
 
 ACCEPTED_EXTENSIONS = {
     # Without the two stream ids in the answers Chromium refuses its own next offer when it sends simulcast on a
     # connection that also receives.
     Kind.AUDIO: frozenset({MID, AUDIO_LEVEL}),
-    Kind.VIDEO: frozenset({MID, RID, REPAIRED_RID, TRANSPORT_CC, ABS_SEND_TIME}),
+    Kind.VIDEO: frozenset({MID, RID, REPAIRED_RID, TRANSPORT_CC, ABS_SEND_TIME, DEPENDENCY}),
 }
 OFFERED_EXTENSIONS = {
     Kind.AUDIO: {MID: 1},
-    Kind.VIDEO: {MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3},
+    Kind.VIDEO: {MID: 1, ABS_SEND_TIME: 2, TRANSPORT_CC: 3, DEPENDENCY: 4},
 }
 FEEDBACK = {
     Kind.AUDIO: ("nack",),
     Kind.VIDEO: ("transport-cc", "goog-remb", "ccm fir", "nack", "nack pli"),
 }
-KNOWN = {Kind.AUDIO: ("opus", "red"), Kind.VIDEO: ("vp8", "h264", "vp9", "av1")}
+KNOWN = {Kind.AUDIO: ("opus", "red"), Kind.VIDEO: ("vp8", "h264", "vp9", "av1", "h265")}
 OPUS = {"minptime": "10", "useinbandfec": "1"}
 
 
@@ -184,6 +186,7 @@ def offered_formats(kind: Kind, *, stereo: bool = False) -> list[Format]:
         (98, "VP9", {"profile-id": "0"}),
         (100, "VP9", {"profile-id": "2"}),
         (116, "AV1", {}),
+        (120, "H265", {"level-id": "180", "profile-id": "1", "tier-flag": "0", "tx-mode": "SRST"}),
     ]
     return [
         Format(number, name, 90000, 1, parameters, FEEDBACK[kind], number + 1) for number, name, parameters in table
@@ -242,7 +245,7 @@ def _repeats(red: Format) -> set[int]:
 
 
 def _variant(codec: Format) -> tuple[object, ...]:
-    """What tells two formats of one codec apart (RFC 6184 §8.2.2, RFC 9628 §6, AV1 RTP §7.2)."""
+    """What tells two formats of one codec apart (RFC 6184 §8.2.2, RFC 9628 §6, AV1 RTP §7.2, RFC 7798 §7.2.2)."""
     parameters = codec.parameters or {}
     match codec.name.lower():
         case "h264":
@@ -254,6 +257,12 @@ def _variant(codec: Format) -> tuple[object, ...]:
             return (parameters.get("profile-id", "0"),)
         case "av1":
             return (parameters.get("profile", "0"),)
+        case "h265":
+            return (
+                parameters.get("profile-id", "1"),
+                parameters.get("tier-flag", "0"),
+                parameters.get("tx-mode", "SRST").upper(),
+            )
     return ()
 
 

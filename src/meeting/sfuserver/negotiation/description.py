@@ -66,6 +66,8 @@ class Remote:
     ufrag: str
     fingerprint: str
     sections: tuple[RemoteSection, ...]
+    mixed_extensions: bool = False
+    """Header extensions may be longer than 16 bytes (RFC 8285 §6), as a dependency descriptor with its structure is."""
 
     def section(self, mid: str) -> RemoteSection | None:
         return next((section for section in self.sections if section.mid == mid), None)
@@ -88,7 +90,11 @@ def read(text: str) -> Remote:
         sections.append(_read_section(section, bundled=section.mid in bundle or (not bundle and number == 0)))
     ufrag = _transport_value(description, bundle, "ice-ufrag")
     _transport_value(description, bundle, "ice-pwd")
-    return Remote(ufrag, _transport_value(description, bundle, "fingerprint"), tuple(sections))
+    fingerprint = _transport_value(description, bundle, "fingerprint")
+    mixed = description.session.has("extmap-allow-mixed") or all(
+        section.has("extmap-allow-mixed") for section in description.sections if section.kind in ("audio", "video")
+    )
+    return Remote(ufrag, fingerprint, tuple(sections), mixed)
 
 
 def _transport_value(description: Description, bundle: tuple[str, ...], name: str) -> str:

@@ -96,7 +96,7 @@ def agreed(section: RemoteSection, wanted: Receive | None = None) -> tuple[list[
 def make_answer(offer: Remote, transport: Transport, version: int, decisions: Mapping[str, Receive | Send]) -> str:
     """The answer to an offer. Sections without a decision become inactive; what nobody can use is refused."""
     sections = [_answer_section(section, decisions.get(section.mid)) for section in offer.sections]
-    return _assemble(transport, version, sections, setup="passive")
+    return _assemble(transport, version, sections, setup="passive", mixed_extensions=offer.mixed_extensions)
 
 
 def make_offer(transport: Transport, version: int, sections: Iterable[OfferedSection]) -> str:
@@ -111,7 +111,7 @@ def make_offer(transport: Transport, version: int, sections: Iterable[OfferedSec
         else:
             _say_what_is_sent(section, wanted.send)
         offered.append(section)
-    return _assemble(transport, version, offered, setup="actpass")
+    return _assemble(transport, version, offered, setup="actpass", mixed_extensions=True)
 
 
 def _answer_section(offered: RemoteSection, decision: Receive | Send | None) -> Section:
@@ -208,7 +208,9 @@ def _data_section(mid: str, protocol: str) -> Section:
     return section
 
 
-def _assemble(transport: Transport, version: int, sections: Sequence[Section], *, setup: str) -> str:
+def _assemble(
+    transport: Transport, version: int, sections: Sequence[Section], *, setup: str, mixed_extensions: bool
+) -> str:
     live = [section for section in sections if section.port]
     for section in live:
         section.add("setup", setup)
@@ -226,6 +228,8 @@ def _assemble(transport: Transport, version: int, sections: Sequence[Section], *
         ]
     )
     session.add("group", " ".join(["BUNDLE", *(section.mid for section in live)]))
+    if mixed_extensions:
+        session.add("extmap-allow-mixed")
     session.add("msid-semantic", " WMS *")
     session.add("ice-lite")
     return str(Description(session, list(sections)))

@@ -81,7 +81,8 @@ class Subscription:
         if self.sink is None:
             return
         encodings = self.track.encodings(self._rank)
-        spatial = self._rank if NOTHING < self._rank < HIGHEST else None
+        bounded = self.track.has_one_stream and NOTHING < self._rank < HIGHEST
+        spatial = self._rank if bounded else None
         wanted = (encodings, self._size, spatial, self._frame_rate)
         if wanted != self._fed and (encodings or self._fed is not None):
             self._fed = wanted

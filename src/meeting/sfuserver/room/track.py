@@ -94,6 +94,11 @@ class Track:
         enough = [layer for layer in flowing if layer.rank <= rank] or flowing[:1]
         return tuple(layer.source for layer in enough)
 
+    @property
+    def has_one_stream(self) -> bool:
+        """Its sizes, if it has several, are layers of that: no simulcast."""
+        return len(self._layers) == 1
+
     def demanded(self, before: int, after: int) -> None:
         """A subscriber that needed the rank `before` needs `after` now."""
         self.demand.move(before, after)

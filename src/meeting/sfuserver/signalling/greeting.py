@@ -17,12 +17,12 @@ PROTOCOL_LEVEL = "1.13.11"
 """The release of livekit-server whose behaviour clients may expect here.
 
 Clients read it: an empty one is refused, and above 1.13.6 livekit-client sends VP9 and AV1 as separate streams
-with rids, which is what the data plane forwards, instead of as one scalable stream.
+with rids where it is asked to, instead of as one scalable stream. The data plane forwards both.
 """
 PROTOCOL_VERSION = 17
 PING_INTERVAL = 5
 PING_TIMEOUT = 15
-PUBLISHABLE = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1")
+PUBLISHABLE = ("audio/opus", "video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265")
 
 
 class Greeting:
