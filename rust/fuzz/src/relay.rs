@@ -93,6 +93,7 @@ impl World {
     fn new() -> Self {
         let settings = Settings {
             realm: "meeting".to_owned(),
+            first_stream: 1,
             nonce_key: [1; 32],
             nonce_lifetime: 600,
             challenges_per_second: 100,

@@ -104,6 +104,7 @@ impl Relay {
             events,
             shard: Settings {
                 realm,
+                first_stream: u8::try_from(listen.len()).unwrap_or(u8::MAX),
                 nonce_key,
                 nonce_lifetime,
                 challenges_per_second,

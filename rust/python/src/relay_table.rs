@@ -31,6 +31,7 @@ impl RelayTable {
     fn new() -> Self {
         let shard = Shard::new(&Settings {
             realm: String::new(),
+            first_stream: 0,
             nonce_key: [0; 32],
             nonce_lifetime: 0,
             challenges_per_second: 0,

@@ -50,6 +50,7 @@ pub(crate) enum Reception {
 #[derive(Debug)]
 pub(crate) struct Front {
     realm: Vec<u8>,
+    first_stream: u8,
     nonces: Nonces,
     challenges: Limiter,
     requests: Limiter,
@@ -59,6 +60,7 @@ impl Front {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             realm: settings.realm.clone().into_bytes(),
+            first_stream: settings.first_stream,
             nonces: Nonces::new(&settings.nonce_key, settings.nonce_lifetime),
             challenges: Limiter::new(settings.challenges_per_second),
             requests: Limiter::new(settings.requests_per_second),
@@ -108,13 +110,30 @@ impl Front {
             let features = message.bytes().len() * 2 >= full;
             writer.attribute(kinds::REALM, &self.realm).attribute(
                 kinds::NONCE,
-                self.nonces.make(now, client, features, &mut [0; LONGEST]),
+                self.nonces
+                    .make(now, &self.place(client), features, &mut [0; LONGEST]),
             );
             if features {
                 writer.attribute(kinds::PASSWORD_ALGORITHMS, &ALGORITHMS);
             }
         }
         answered(writer.finish(), &mut counters.challenges)
+    }
+
+    /// Whom a nonce is for.
+    fn place(&self, client: &Client) -> Client {
+        let Client {
+            listener,
+            mut address,
+        } = *client;
+        if listener < self.first_stream {
+            return *client;
+        }
+        address.set_port(0);
+        Client {
+            listener: self.first_stream,
+            address,
+        }
     }
 
     /// The checks of RFC 8489 §9.2.4 that need no password, in its order.
@@ -132,7 +151,7 @@ impl Front {
         ) else {
             return Some(400);
         };
-        (!self.nonces.is_fresh(now, client, nonce)).then_some(438)
+        (!self.nonces.is_fresh(now, &self.place(client), nonce)).then_some(438)
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Settings {
     pub realm: String,
     /// Random, the same for all shards.
     pub nonce_key: [u8; 32],
+    /// Listeners from this number on take streams. Their nonces are for an address whatever its port: clients use them on
+    /// their other connections, too (RFC 6062 §4.3), and nobody comes by a stream from an address that is not theirs.
+    pub first_stream: u8,
     /// Seconds a nonce is good for, 3600 at most.
     pub nonce_lifetime: u32,
     /// Error answers a source may get in a second before it is authenticated.

@@ -140,6 +140,29 @@ fn the_algorithms_of_rfc_8489_are_offered_where_twice_the_size_has_room_for_them
 }
 
 #[test]
+fn a_nonce_of_a_stream_is_good_for_all_streams_of_its_address_and_nobody_elses() {
+    let mut world = World::empty();
+    world.client.listener = 1;
+    let (_, nonce) = challenged(&mut world, &allocate());
+    world.client.listener = 2;
+    world.client.address.set_port(4444);
+    assert_eq!(
+        world.client_sends(&with_credentials(&nonce)),
+        ClientAction::Request
+    );
+    world.client.address.set_ip([198, 51, 100, 77].into());
+    assert_eq!(challenged(&mut world, &with_credentials(&nonce)).0, 438);
+    let mut world = World::empty();
+    let (_, nonce) = challenged(&mut world, &allocate());
+    world.client.address.set_port(4444);
+    assert_eq!(
+        challenged(&mut world, &with_credentials(&nonce)).0,
+        438,
+        "not so by UDP"
+    );
+}
+
+#[test]
 fn credentials_with_our_nonce_go_up_and_with_any_other_are_stale() {
     let mut world = World::empty();
     let (_, nonce) = challenged(&mut world, &allocate());

@@ -16,6 +16,7 @@ const UDP: u32 = 17 << 24;
 fn relay(workers: usize) -> Relay {
     let shard = Settings {
         realm: "meeting".to_owned(),
+        first_stream: 1,
         nonce_key: [7; 32],
         nonce_lifetime: 600,
         challenges_per_second: 100,

@@ -41,6 +41,7 @@ impl World {
     pub fn settings() -> Settings {
         Settings {
             realm: "meeting".to_owned(),
+            first_stream: 1,
             nonce_key: [7; 32],
             nonce_lifetime: 600,
             challenges_per_second: 100,
