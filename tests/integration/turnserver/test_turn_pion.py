@@ -1,10 +1,12 @@
-"""pion's client, as most servers written in Go have it: by UDP, TCP and TLS."""
+"""pion's client, as most servers written in Go have it: by UDP, TCP and TLS, and its TCP allocation."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.integration.turnserver.test_turn_streams import asynchronously
 from tests.support.certificates import write_certificates
 from tests.support.deadlines import deadline
 from tests.support.turnserver import HOST, credential, echo, turnserver
@@ -31,6 +33,22 @@ async def test_pion_relays_by(way: str, tmp_path: Path) -> None:
     async with turnserver(certificate=certificate) as server, echo() as (_, port):
         address = server.relay.addresses[WAYS[way]]
         assert await pion(way, address[1], port, credential(servers=[port]), *trust) == ("100", 0)
+
+
+@deadline(60)
+async def test_pion_reaches_a_peer_by_tcp() -> None:
+    async def send_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async with turnserver("--tcpRelay") as server:
+        listening = await asynchronously(asyncio.start_server(send_back, HOST, 0))
+        port = listening.sockets[0].getsockname()[1]
+        address = server.relay.addresses[WAYS["tcp"]]
+        assert await pion("tcp-relay", address[1], port, credential(servers=[port])) == (str(16 << 14), 0)
+        listening.close()
 
 
 @deadline(30)
