@@ -2,13 +2,14 @@
 //!
 //! [`Participant`] joins a Port by ICE, DTLS and SRTP and then sends and receives RTP. [`media`] makes packets of the shape
 //! a camera and a microphone have. [`bare`] does the work of an SFU and nothing else, to compare with.
-//! [`switch`] stands between real programs and makes their network bad.
+//! [`switch`] stands between real programs and makes their network bad. [`turn`] is clients of a TURN server.
 #![forbid(unsafe_code)]
 
 pub mod bare;
 pub mod media;
 mod participant;
 pub mod switch;
+pub mod turn;
 mod wire;
 
 pub use participant::{Identities, Participant};

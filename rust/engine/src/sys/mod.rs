@@ -11,6 +11,8 @@ mod name;
 mod receive;
 mod send;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod thread;
 
 use std::io;

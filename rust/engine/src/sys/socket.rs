@@ -20,6 +20,9 @@ pub struct UdpOptions {
     pub shared: bool,
     /// SO_RCVBUF in bytes, beyond the system's limit where we may. 0: the system's default.
     pub receive_buffer: usize,
+    /// UDP_GRO: datagrams of one sender and size that come in a row may be received as one, by
+    /// [`Receiver::merging`](super::Receiver::merging) alone. Systems that cannot do it do without.
+    pub merge: bool,
 }
 
 /// A non-blocking UDP socket, for one family alone.
@@ -33,6 +36,10 @@ pub fn bind_udp(address: SocketAddr, options: UdpOptions) -> io::Result<UdpSocke
         // Beyond the limit only with CAP_NET_ADMIN; up to the limit is better than nothing.
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, size)
             .or_else(|_| set_option(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, size))?;
+    }
+    if options.merge {
+        // Since Linux 5.0.
+        let _ = set_option(&socket, libc::SOL_UDP, libc::UDP_GRO, 1);
     }
     bind(&socket, address)?;
     Ok(UdpSocket::from(socket))

@@ -379,6 +379,7 @@ fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
     let options = UdpOptions {
         shared: workers > 1,
         receive_buffer: LISTEN_BUFFER,
+        merge: true,
     };
     (0..workers).map(|_| bind_udp(bound, options)).collect()
 }

@@ -13,6 +13,8 @@ use crate::sys::{Receiver, Sender};
 
 /// Datagrams taken from a socket with one call.
 pub(super) const BATCH: usize = 64;
+/// Datagrams sent with one call: several of those above may have been received as one.
+const MOST_SENT: usize = 256;
 /// The longest datagram that is relayed: a jumbo frame. WebRTC sends at most 1,500.
 pub(super) const DATAGRAM: usize = 9216;
 /// The longest request: far more than any client needs, far less than would cost something.
@@ -51,8 +53,8 @@ impl Buffers {
     pub(super) fn new() -> Self {
         Self {
             ready: Vec::with_capacity(BATCH),
-            received: Receiver::new(BATCH, HEADROOM, DATAGRAM, TAILROOM),
-            sender: Sender::new(BATCH),
+            received: Receiver::merging(BATCH, HEADROOM, TAILROOM),
+            sender: Sender::new(MOST_SENT),
             outgoing: Vec::with_capacity(BATCH),
             answer: vec![0; REQUEST + 128],
             wire: vec![0; READ],
@@ -114,46 +116,46 @@ impl Worker {
             return 0;
         };
         for buffer in first..first + count {
-            let (Some(address), Some(length)) = (
-                buffers.received.source(buffer),
-                buffers.received.length(buffer),
-            ) else {
-                self.shard.counters.drop(Cause::Oversized);
+            let Some(address) = buffers.received.source(buffer) else {
                 continue;
             };
             let client = Client {
                 listener: listener as u8,
                 address,
             };
-            let packet = &buffers.received.bytes(buffer)[HEADROOM..HEADROOM + length];
-            match self
-                .shard
-                .client_packet(now, &client, packet, &mut buffers.answer)
-            {
-                ClientAction::Nothing => {}
-                ClientAction::Relay {
-                    slot,
-                    peer,
-                    data,
-                    whole: true,
-                } => self.send_whole(slot, peer, &packet[data]),
-                ClientAction::Relay {
-                    slot, peer, data, ..
-                } => buffers.outgoing.push(Outgoing {
-                    from: Exit::Relay(slot),
-                    to: peer,
-                    buffer,
-                    bytes: HEADROOM + data.start..HEADROOM + data.end,
-                }),
-                ClientAction::Answer(size) => {
-                    if self.listeners[listener]
-                        .send_to(&buffers.answer[..size], address)
-                        .is_err()
-                    {
-                        self.shard.counters.drop(Cause::NotSent);
-                    }
+            for place in buffers.received.segments(buffer) {
+                if place.len() > DATAGRAM {
+                    self.shard.counters.drop(Cause::Oversized);
+                    continue;
                 }
-                ClientAction::Request => self.hand_up(client, packet),
+                let packet = &buffers.received.bytes(buffer)[place.clone()];
+                match self
+                    .shard
+                    .client_packet(now, &client, packet, &mut buffers.answer)
+                {
+                    ClientAction::Nothing => {}
+                    ClientAction::Relay {
+                        slot,
+                        peer,
+                        data,
+                        whole: true,
+                    } => self.send_whole(slot, peer, &packet[data]),
+                    ClientAction::Relay {
+                        slot, peer, data, ..
+                    } => buffers.outgoing.push(Outgoing {
+                        from: Exit::Relay(slot),
+                        to: peer,
+                        buffer,
+                        bytes: place.start + data.start..place.start + data.end,
+                    }),
+                    ClientAction::Answer(size) => {
+                        let answer = &buffers.answer[..size];
+                        if self.listeners[listener].send_to(answer, address).is_err() {
+                            self.shard.counters.drop(Cause::NotSent);
+                        }
+                    }
+                    ClientAction::Request => self.hand_up(client, packet),
+                }
             }
         }
         count
@@ -191,34 +193,37 @@ impl Worker {
             return 0;
         };
         for buffer in first..first + count {
-            let (Some(peer), Some(length)) = (
-                buffers.received.source(buffer),
-                buffers.received.length(buffer),
-            ) else {
-                self.shard.counters.drop(Cause::Oversized);
+            let Some(peer) = buffers.received.source(buffer) else {
                 continue;
             };
-            let bytes = buffers.received.buffer(buffer);
-            let PeerAction::Send { client, mut data } =
-                self.shard.peer_packet(now, slot, peer, bytes, length)
-            else {
-                continue;
-            };
-            let from = if !self.streams.is_stream(&client) {
-                Exit::Listener(client.listener)
-            } else if let Some(index) = self.streams.find(&client) {
-                data = pad(bytes, data);
-                Exit::Connection(index)
-            } else {
-                self.shard.counters.drop(Cause::NotSent);
-                continue;
-            };
-            buffers.outgoing.push(Outgoing {
-                from,
-                to: client.address,
-                buffer,
-                bytes: data,
-            });
+            for place in buffers.received.spread(buffer) {
+                if place.len() > DATAGRAM {
+                    self.shard.counters.drop(Cause::Oversized);
+                    continue;
+                }
+                let begin = place.start - HEADROOM;
+                let room = &mut buffers.received.buffer(buffer)[begin..place.end + TAILROOM];
+                let PeerAction::Send { client, mut data } =
+                    self.shard.peer_packet(now, slot, peer, room, place.len())
+                else {
+                    continue;
+                };
+                let from = if !self.streams.is_stream(&client) {
+                    Exit::Listener(client.listener)
+                } else if let Some(index) = self.streams.find(&client) {
+                    data = pad(room, data);
+                    Exit::Connection(index)
+                } else {
+                    self.shard.counters.drop(Cause::NotSent);
+                    continue;
+                };
+                buffers.outgoing.push(Outgoing {
+                    from,
+                    to: client.address,
+                    buffer,
+                    bytes: begin + data.start..begin + data.end,
+                });
+            }
         }
         count
     }

@@ -124,10 +124,11 @@ impl Sockets {
 
 /// None: somebody else has that port.
 fn bound(pool: &PortPool, lease: super::ports::Lease) -> Result<Option<RelaySocket>, NoSocket> {
-    match bind_udp(
-        SocketAddr::new(pool.ip(), lease.port()),
-        UdpOptions::default(),
-    ) {
+    let options = UdpOptions {
+        merge: true,
+        ..UdpOptions::default()
+    };
+    match bind_udp(SocketAddr::new(pool.ip(), lease.port()), options) {
         Ok(socket) => {
             keep_icmp(&socket).map_err(NoSocket::System)?;
             Ok(Some(RelaySocket::new(socket, lease)))
