@@ -1,4 +1,4 @@
-"""What relaying costs: our turnserver, coturn's, and a bare loop, in interleaved rounds; kept in docs/performance-turn.md.
+"""What relaying costs: our turnserver, coturn's and a bare loop, in turns; kept in docs/performance-turn.md.
 
 python -m tests.bench.turn [--rounds N] [--seconds S] [--allocations N] [--only ROW]. The README says how to read it.
 """
@@ -99,7 +99,7 @@ def answers(address: tuple[str, int]) -> bool:
 
 @contextmanager
 def running(name: str, arguments: Sequence[str], address: tuple[str, int] | None, folder: Path) -> Iterator[int]:
-    """The process, alone on its core, until the end of the block; its number. `address`: where it is to answer first."""
+    """The process, alone on its core, until the end of the block; its number. `address`: where it answers first."""
     command = ["nice", "-n", NICE, "taskset", "-c", SERVER_CORE, *arguments]
     log = folder / f"{name}.log"
     with log.open("wb") as output:
@@ -253,9 +253,7 @@ def flow_table(results: Sequence[tuple[Row, Rounds]]) -> list[str]:
     return aligned(("relaying", "CPU µs/packet", "p50 µs", "p99 µs", "lost"), lines)
 
 
-def ratio_table(
-    results: Sequence[tuple[Row, Rounds]], allocations: Rounds, floods: Rounds, count: int
-) -> list[str]:
+def ratio_table(results: Sequence[tuple[Row, Rounds]], allocations: Rounds, floods: Rounds, count: int) -> list[str]:
     """What is promised, and what is."""
     lines = []
     for row, rounds in results:
@@ -266,16 +264,19 @@ def ratio_table(
             )
     if floods:
         lines.append(("a stranger's request, by coturn", median(ratios(floods, THEIRS, "cpu_ns")), "≤ 1.2"))
-        answered = [f"{name} {sum(r['answered'] for r in rs) / sum(r['sent'] for r in rs):.0%}" for name, rs in floods.items()]
-        lines.append((f"… of which were answered: {', '.join(answered)}", "", ""))
-        each = [f"{name} {statistics.median(r['cpu_ns'] / r['sent'] for r in rs) / 1e3:.1f} µs" for name, rs in floods.items()]
-        lines.append((f"… and took: {', '.join(each)}", "", ""))
-    for name, rounds in allocations.items():
+        for name, measured in floods.items():
+            sent = sum(r["sent"] for r in measured)
+            answered = sum(r["answered"] for r in measured) / sent
+            took = statistics.median(r["cpu_ns"] / r["sent"] for r in measured) / 1e3
+            lines.append((f"a stranger's request, {name}: CPU ({answered:.0%} answered)", f"{took:.1f} µs", ""))
+    for name, measured in allocations.items():
         goals = ("≤ 400 µs", "≤ 4 kB") if name == OURS else ("", "")
-        made = statistics.median(r["made_ns"] / count / 1e3 for r in rounds)
-        ended = statistics.median(r["ended_ns"] / count / 1e3 for r in rounds)
-        memory = statistics.median(r["memory"] / count / 1e3 for r in rounds)
+        made = statistics.median(r["made_ns"] / count / 1e3 for r in measured)
+        renewed = statistics.median(r["renewed_ns"] / count / 1e3 for r in measured)
+        ended = statistics.median(r["ended_ns"] / count / 1e3 for r in measured)
+        memory = statistics.median(r["memory"] / count / 1e3 for r in measured)
         lines.append((f"an allocation, {name}: CPU of its four requests", f"{made:.0f} µs", goals[0]))
+        lines.append((f"an allocation, {name}: CPU of renewing it", f"{renewed:.0f} µs", ""))
         lines.append((f"an allocation, {name}: CPU of giving it back", f"{ended:.0f} µs", ""))
         lines.append((f"an allocation, {name}: memory", f"{memory:.1f} kB", goals[1]))
     return aligned(("what", "figure", "goal"), lines)
@@ -284,7 +285,8 @@ def ratio_table(
 TEXT = """\
 # What relaying costs
 
-Written by `python -m tests.bench.turn`; [how it measures](../tests/bench/README.md). Compare ratios: microseconds are the machine's.
+Written by `python -m tests.bench.turn`; [how it measures](../tests/bench/README.md). Compare ratios:
+microseconds are the machine's.
 
 {tables}
 
@@ -318,7 +320,7 @@ def measure(options: argparse.Namespace) -> None:
                 asked["floods"].setdefault(name, []).append(found)
                 print(f"  a stranger, {name}: {found['cpu_ns'] / found['sent'] / 1e3:.2f} µs", flush=True)
     tables = [
-        f"50 clients, each with a channel, both directions, {options.rounds} rounds of {options.seconds:g} s, in turns:",
+        f"50 clients, each with a channel, both ways, {options.rounds} rounds of {options.seconds:g} s, in turns:",
         "",
         *flow_table(results),
         "",

@@ -121,6 +121,7 @@ fn allocations(options: &Options) -> Result<(), Failure> {
         options.read("count")?,
     )?;
     println!("made_ns {}", cost.made.as_nanos());
+    println!("renewed_ns {}", cost.renewed.as_nanos());
     println!("ended_ns {}", cost.ended.as_nanos());
     println!("memory {}", cost.memory);
     Ok(())
