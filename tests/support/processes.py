@@ -38,6 +38,17 @@ def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
         return number
 
 
+def free_ports(count: int, kind: socket.SocketKind = socket.SOCK_DGRAM) -> range:
+    """So many of them in a row."""
+    numbers: list[int] = []
+    while len(numbers) < count:
+        number = free_port(kind)
+        if numbers and number != numbers[-1] + 1:
+            numbers.clear()
+        numbers.append(number)
+    return range(numbers[0], numbers[-1] + 1)
+
+
 def _ports_of_this_worker() -> Iterator[int]:
     """Each of the tests' workers has its own thousands; several runs on one machine begin at different ones of them."""
     first = 10_000 + 5_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4)

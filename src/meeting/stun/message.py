@@ -77,7 +77,10 @@ class Message:
 
     def get(self, attribute: int) -> bytes | None:
         """The value of the first attribute of a type (RFC 8489 §14)."""
-        return next((value for each, value in self.attributes if each == attribute), None)
+        for each, value in self.attributes:
+            if each == attribute:
+                return value
+        return None
 
     def text(self, attribute: int) -> str | None:
         """The same as text; None also when it is not UTF-8."""

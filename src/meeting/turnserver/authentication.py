@@ -19,7 +19,7 @@ COOKIE = b"obMatJos2gAAA"
 #: What such a challenge offers, the preferred one first.
 OFFERED = (PasswordAlgorithm.SHA256, PasswordAlgorithm.MD5)
 ALGORITHMS = b"".join(algorithm.entry for algorithm in OFFERED)
-#: Names remembered by their hash.
+#: Names remembered by their hash, and what follows from them.
 MOST_NAMES = 16_000
 
 
@@ -51,6 +51,7 @@ class Authentication:
         self._keys = tuple(keys)
         self.realm = realm
         self._names: OrderedDict[bytes, str] = OrderedDict()
+        self._callers: OrderedDict[tuple[str, PasswordAlgorithm, Hash], Caller] = OrderedDict()
 
     def caller(self, message: Message, now: float) -> Caller | None:
         """Who made the request, or None: an unknown form of user name, an expired one, a wrong password.
@@ -58,21 +59,35 @@ class Authentication:
         `now` is Unix seconds. Which of them it was is nobody's business; the comparison takes constant time. Raises
         Refused when somebody between us and the client has changed which algorithms there are.
         """
-        algorithm = _algorithm(message)
-        username = self._username(message)
+        # The stronger one counts, and the answer has the same (RFC 8489 §9.2.4).
+        hash: Hash = "sha256" if message.has_integrity("sha256") else "sha1"
+        asked = self._username(message), _algorithm(message), hash
+        # Everybody asks at least four times for an allocation: what follows from the name is worked out once.
+        known = self._callers.get(asked)
+        if known is not None and message.is_genuine(known.key, hash):
+            self._callers.move_to_end(asked)
+            return known if known.expires_at > now else None
+        return self._newcomer(message, *asked, now)
+
+    def _newcomer(
+        self, message: Message, username: str, algorithm: PasswordAlgorithm, hash: Hash, now: float
+    ) -> Caller | None:
         try:
             user = TurnUser.parse(username)
         except ValueError:
             return None
         if user.expires_at <= now:
             return None
-        # The stronger one counts, and the answer has the same (RFC 8489 §9.2.4).
-        hash: Hash = "sha256" if message.has_integrity("sha256") else "sha1"
         for secret in self._keys:
             key = long_term_key(username, self.realm, turn_password(secret, username), algorithm)
             if message.is_genuine(key, hash):
-                self._remember(username)
-                return Caller(user.room, user.identity, user.expires_at, key, hash, _ports(user))
+                self._names[user_hash(username, self.realm)] = username
+                caller = Caller(user.room, user.identity, user.expires_at, key, hash, _ports(user))
+                self._callers[username, algorithm, hash] = caller
+                for remembered in (self._names, self._callers):
+                    if len(remembered) > MOST_NAMES:
+                        remembered.popitem(last=False)
+                return caller
         return None
 
     def challenge(self, message: Message) -> list[tuple[int, bytes]]:
@@ -90,15 +105,11 @@ class Authentication:
         """In clear, or by the hash of one that was here before (RFC 8489 §9.2.4): names are nowhere to be looked up."""
         hashed = message.get(AttributeType.USERHASH)
         if hashed is not None:
-            return self._names.get(hashed, "")
+            username = self._names.get(hashed, "")
+            if username:
+                self._names.move_to_end(hashed)
+            return username
         return message.text(AttributeType.USERNAME) or ""
-
-    def _remember(self, username: str) -> None:
-        hashed = user_hash(username, self.realm)
-        self._names[hashed] = username
-        self._names.move_to_end(hashed)
-        if len(self._names) > MOST_NAMES:
-            self._names.popitem(last=False)
 
 
 def _algorithm(message: Message) -> PasswordAlgorithm:

@@ -1,5 +1,6 @@
 """What requests carry, read and judged: each of these answers with the error its RFC demands."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 
 from meeting.dataplane.values import RelayClient
@@ -57,6 +58,7 @@ def peers(request: Message) -> list[Address]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def address_of(client: RelayClient) -> Address:
-    """Where the client is, as we see it."""
+    """Where the client is, as we see it; those who ask do so several times."""
     return Address(ip_address(client.host), client.port)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass
-from ipaddress import IPv6Network, ip_address
+from ipaddress import IPv6Network
 
 from meeting.dataplane.values import RelayClient
 from meeting.stun import ErrorCode
@@ -70,5 +70,6 @@ class Ledger:
 
 def _source(client: RelayClient) -> Hashable:
     """An IPv4 address, or the /64 that one host has of IPv6."""
-    ip = ip_address(client.host)
-    return ip if ip.version == 4 else IPv6Network((ip, 64), strict=False)
+    if ":" not in client.host:
+        return client.host
+    return IPv6Network((client.host, 64), strict=False)

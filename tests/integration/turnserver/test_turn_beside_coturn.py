@@ -18,12 +18,14 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 
 from tests.support.deadlines import deadline
+from tests.support.processes import free_ports
 from tests.support.turnserver import HOST, credential, echo_pair, free_udp_port, probe_until_answered, turnserver
 
 UCLIENT, COTURN = shutil.which("turnutils_uclient"), shutil.which("turnserver")
 MISSING = "coturn is missing: apt-get install --no-install-recommends coturn"
-#: Few enough to be named in a credential: with two relays of one server each is the other's peer.
-RELAY_PORTS = range(22_400, 22_416)
+#: Relay ports few enough to be named in a credential: with two relays of one server each is the other's peer.
+FEW = 16
+COTURNS = 80
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,21 @@ async def coturn(users: list[tuple[str, str]], directory: Path) -> AsyncIterator
     from twisted.internet import reactor
 
     assert COTURN is not None, MISSING
-    port = free_udp_port()
+    port, relayed = free_udp_port(), free_ports(COTURNS)
     process = Coturn()
     arguments = [
         *("-n", "--no-tls", "--no-dtls", "--no-cli", "--lt-cred-mech", "-r", "meeting", "--mobility"),
         *("--allow-loopback-peers", "-L", HOST, "-L", "::1", "-E", HOST, "-E", "::1", "-p", str(port)),
-        *("--min-port", "22420", "--max-port", "22499", "--log-file", "stdout", "--pidfile", str(directory / "pid")),
+        *(
+            "--min-port",
+            str(relayed[0]),
+            "--max-port",
+            str(relayed[-1]),
+            "--log-file",
+            "stdout",
+            "--pidfile",
+            str(directory / "pid"),
+        ),
         *("--userdb", str(directory / "db")),
         *(f"--user={name}:{password}" for name, password in users),
     ]
@@ -114,11 +125,11 @@ async def test_what_works_with_coturn_works_with_us_and_what_is_refused_is_refus
     # coturn knows names from a list, so it gets one of its own; an expired one it has never heard of.
     plain = ("ana", "secret")
     theirs = {"good": plain, "wrong": ("ana", "no"), "expired": ("old", "secret")}
-    range_ = f"{RELAY_PORTS[0]}-{RELAY_PORTS[-1]}"
+    few = free_ports(FEW)
     ours = ("--oldChannels", "--tcpRelay", "--ip", HOST, "--ip", "::1")
     async with (
         turnserver(*ours) as server,
-        turnserver(*ours, "--relayPorts", range_) as narrow,
+        turnserver(*ours, "--relayPorts", f"{few[0]}-{few[-1]}") as narrow,
         coturn([plain], tmp_path) as coturn_port,
         echo_pair() as (_, four),
         echo_pair("::1") as (_, six),
@@ -130,7 +141,7 @@ async def test_what_works_with_coturn_works_with_us_and_what_is_refused_is_refus
             named = [f"{bracketed}:{peer_port}", f"{bracketed}:{peer_port + 1}"]
             among_us = bool({"-y", "-T", "-P"} & set(row.arguments))
             if among_us:
-                named = [f"{HOST}:{port}" for port in RELAY_PORTS]
+                named = [f"{HOST}:{port}" for port in few]
             good = credential(identity=row.name, servers=named)
             users = {"good": good, "wrong": (good[0], "no"), "expired": credential(-1, servers=named)}
             # Both families have each a port for UDP, then one for TCP.
