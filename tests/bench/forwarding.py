@@ -1,6 +1,6 @@
 """CPU time of one forwarded packet: the engine's media thread beside a bare loop, in interleaved rounds.
 
-One publisher (30 frames of 5 packets of 1,100 bytes and 50 audio packets a second) and 30 subscribers, all real
+Publishers send 30 frames of 5 packets of 1,100 bytes and 50 audio packets a second, or only the audio; all are real
 connections over loopback from one load generator in a process of its own. Times are CPU time of the thread that
 forwards, so neighbours on the machine disturb them little. The README says how to read the table.
 """
@@ -32,6 +32,29 @@ MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 UFRAG, PASSWORD = "bench{}", "password+of+22+chars+{}"
 VP8, OPUS = 96, 111
 EXTENSIONS = {MID_URI: 1}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Who is there: the first `publishers` of `people` send, everybody gets what all others send."""
+
+    name: str
+    people: int
+    publishers: int
+    video: bool
+    goal: float
+    """At most so many times the bare loop."""
+
+    def options(self) -> dict[str, object]:
+        """For the load generator."""
+        return {"people": self.people, "publishers": self.publishers, "video": int(self.video)}
+
+
+SCENARIOS = (
+    Scenario("A: 1 camera, 30 watch", 31, 1, video=True, goal=1.5),
+    Scenario("B: 8 meet, all with cameras", 8, 8, video=True, goal=1.5),
+    Scenario("C: 3 speak, 50 listen", 53, 3, video=False, goal=1.3),
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +125,7 @@ async def run_load(reactor: Any, binary: Path, mode: str, **options: object) -> 
     return parse(output.decode())
 
 
-async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: float) -> Round:
+async def engine_round(reactor: Any, binary: Path, scenario: Scenario, seconds: float) -> Round:
     ear = Ear()
     identity = make_certificate(time.time())
     port = Port(reactor, bind=[("127.0.0.1", 0)], certificate=make_certificate(time.time()), listener=ear)
@@ -115,21 +138,27 @@ async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: fl
         peers = Port(reactor, bind=[], certificate=identity, listener=ear).fingerprint
         links = [
             port.add_link(ufrag=UFRAG.format(n), password=PASSWORD.format(n), remote_fingerprint=peers)
-            for n in range(subscribers + 1)
+            for n in range(scenario.people)
         ]
         codecs = [
             Codec(VP8, "VP8", 90000, nack=True, pli=True),
             Codec(OPUS, "opus", 48000, 2),
         ]
-        links[0].configure(codecs=codecs, extensions=EXTENSIONS)
-        audio = links[0].add_source(mid="0", kind=Kind.AUDIO)
-        video = links[0].add_source(mid="1", kind=Kind.VIDEO)
-        for link in links[1:]:
-            for number, (source, kind) in enumerate(((audio, Kind.AUDIO), (video, Kind.VIDEO))):
+        kinds = (Kind.AUDIO, Kind.VIDEO) if scenario.video else (Kind.AUDIO,)
+        sources = []
+        for link in links[: scenario.publishers]:
+            link.configure(codecs=codecs, extensions=EXTENSIONS)
+            sources.append([link.add_source(mid=str(mid), kind=kind) for mid, kind in enumerate(kinds)])
+        for place, link in enumerate(links):
+            flows = [
+                pair for own, pairs in enumerate(sources) if own != place for pair in zip(pairs, kinds, strict=True)
+            ]
+            # After the media sections of what it sends itself.
+            for mid, (source, kind) in enumerate(flows, len(kinds)):
                 sink = link.add_sink(
-                    mid=str(number),
+                    mid=str(mid),
                     kind=kind,
-                    ssrc=1000 + number,
+                    ssrc=1000 + mid,
                     rtx_ssrc=None,
                     payload_types={VP8: VP8, OPUS: OPUS},
                     rtx_payload_types={},
@@ -148,11 +177,11 @@ async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: fl
                 key=key,
                 ufrag=UFRAG,
                 password=PASSWORD,
-                subscribers=subscribers,
+                **scenario.options(),
                 seconds=seconds,
             )
         )
-        while ear.connected <= subscribers and not loading.called:
+        while ear.connected < scenario.people and not loading.called:
             await task.deferLater(reactor, 0.05, lambda: None)
         seen, cpu_before = len(ear.snapshots), own_cpu()
         # From one whole snapshot to another, both while media flows.
@@ -179,8 +208,8 @@ async def engine_round(reactor: Any, binary: Path, subscribers: int, seconds: fl
     )
 
 
-async def bare_round(reactor: Any, binary: Path, subscribers: int, seconds: float) -> Round:
-    result = await run_load(reactor, binary, "bare", subscribers=subscribers, seconds=seconds)
+async def bare_round(reactor: Any, binary: Path, scenario: Scenario, seconds: float) -> Round:
+    result = await run_load(reactor, binary, "bare", **scenario.options(), seconds=seconds)
     return Round(
         forwarded=int(result["forwarded"]),
         media_cpu=result["cpu_ns"] / 1e9,
@@ -226,13 +255,13 @@ def row(name: str, rounds: list[Round]) -> tuple[str, ...]:
 
 
 async def measure_forwarding(
-    reactor: Any, binary: Path, subscribers: int, rounds: int, seconds: float
+    reactor: Any, binary: Path, scenario: Scenario, rounds: int, seconds: float
 ) -> tuple[list[Round], list[Round]]:
     """(the engine's rounds, the bare loop's), taken in turns."""
     engine, bare = [], []
     for number in range(1, rounds + 1):
-        engine.append(await engine_round(reactor, binary, subscribers, seconds))
-        bare.append(await bare_round(reactor, binary, subscribers, seconds))
+        engine.append(await engine_round(reactor, binary, scenario, seconds))
+        bare.append(await bare_round(reactor, binary, scenario, seconds))
         print(
             f"  round {number} of {rounds}: {engine[-1].nanoseconds:.0f} and {bare[-1].nanoseconds:.0f} ns", flush=True
         )

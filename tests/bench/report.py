@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench.forwarding import Round, python_cost, ratio, row
+from tests.bench.forwarding import Round, Scenario, python_cost, ratio, row
 from tests.bench.joining import Joins, rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -28,6 +28,10 @@ latencies contain their waiting for a processor, CPU times do not.
 """
 
 
+Forwarded = tuple[Scenario, list[Round], list[Round]]
+"""A scenario with the engine's rounds and the bare loop's."""
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What the figures depend on."""
@@ -41,26 +45,36 @@ class Conditions:
         return cls(datetime.now(UTC), os.getloadavg()[0])
 
 
-def tables(subscribers: int, seconds: float, engine: list[Round], bare: list[Round], joins: Joins) -> str:
+def tables(seconds: float, forwarded: Sequence[Forwarded], joins: Joins) -> str:
     """Markdown that also reads well in a terminal."""
-    forwarding = aligned(
-        ("forwarding", "CPU ns/packet", "packets", "a turn", "lost", "p50 µs", "p99 µs"),
-        [row("media thread", engine), row("bare loop", bare)],
+    costs = aligned(
+        ("scenario and row", "CPU ns/packet", "packets", "a turn", "lost", "p50 µs", "p99 µs"),
+        [
+            cells
+            for scenario, engine, bare in forwarded
+            for cells in (row(f"{scenario.name}; media thread", engine), row("… bare loop", bare))
+        ],
     )
-    costs = [
-        ("media thread / bare loop, median of the rounds", f"{ratio(engine, bare):.2f}"),
-        ("Python beside it, by forwarded packet", f"{python_cost(engine):.0f} ns"),
-        *rows(joins),
-    ]
+    ratios = aligned(
+        ("scenario", "media thread / bare loop", "goal, at most", "Python beside it, a packet"),
+        [
+            (scenario.name, f"{ratio(engine, bare):.2f}", f"{scenario.goal:.1f}", f"{python_cost(engine):.0f} ns")
+            for scenario, engine, bare in forwarded
+        ],
+    )
     return "\n".join(
         [
-            f"One publisher, {subscribers} subscribers, {len(engine)} rounds of {seconds:g} s each, in turns:",
+            f"Forwarding, {len(forwarded[0][1])} rounds of {seconds:g} s each, media thread and bare loop in turns:",
             "",
-            *forwarding,
+            *costs,
+            "",
+            "The median of the rounds' ratios:",
+            "",
+            *ratios,
             "",
             f"And {joins.count} late joins, one after another; one person with camera and microphone is in the room:",
             "",
-            *aligned(("what", "figure"), costs),
+            *aligned(("what", "figure"), rows(joins)),
         ]
     )
 

@@ -1,6 +1,7 @@
-//! The least an SFU can do: receive a batch, open it, and for each subscriber rewrite, protect and send it. Keys are fixed;
+//! The least an SFU can do: receive a batch, open it, and for everybody else rewrite, protect and send it. Keys are fixed;
 //! there is no ICE, DTLS, RTCP, history or sequence map. What the engine costs above this is its own.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,9 +43,11 @@ pub struct Work {
     pub turns: u64,
 }
 
-/// Forwards until `stop`. Runs in the calling thread.
+/// Forwards what comes from each of `publishers` to each of `subscribers` but itself, until `stop`. Runs in the calling
+/// thread.
 pub fn forward(
     socket: &UdpSocket,
+    publishers: &[SocketAddr],
     subscribers: &[SocketAddr],
     stop: &AtomicBool,
 ) -> io::Result<Work> {
@@ -54,7 +57,10 @@ pub fn forward(
     epoll.watch(socket, 0)?;
     let mut receiver = Receiver::new(BATCH, 0, MOST_PACKET, 0);
     let mut sender = Sender::new(BATCH);
-    let mut opened = inbound(0);
+    let mut sources: HashMap<SocketAddr, (u8, Inbound)> = (0..)
+        .zip(publishers)
+        .map(|(number, address)| (*address, (number, inbound(0))))
+        .collect();
     let subscribers: Vec<Subscriber> = (1..)
         .zip(subscribers)
         .map(|(number, address)| Subscriber {
@@ -75,23 +81,28 @@ pub fn forward(
         let Ok(count) = receiver.receive(socket, 0) else {
             continue;
         };
-        let clear: Vec<(Header, &[u8])> = receiver
+        let clear: Vec<(SocketAddr, u8, Header, &[u8])> = receiver
             .datagrams(count)
-            .filter_map(|(_, bytes)| {
+            .filter_map(|(from, bytes)| {
+                let (number, opened) = sources.get_mut(&from)?;
                 let (header, len) = opened.unprotect_rtp(bytes).ok()?;
-                Some((header, &bytes[..len]))
+                Some((from, *number, header, &bytes[..len]))
             })
             .collect();
         let mut used = 0;
         let mut spans: Vec<(SocketAddr, usize, usize, usize)> =
             Vec::with_capacity(subscribers.len());
         for subscriber in &subscribers {
-            for (header, packet) in &clear {
+            for (from, number, header, packet) in &clear {
+                if *from == subscriber.address {
+                    continue;
+                }
                 let out = &mut arena[used..];
                 out[..packet.len()].copy_from_slice(packet);
                 // A few fields rewritten, as for any subscriber.
                 out[2..4].copy_from_slice(&header.sequence.wrapping_add(1000).to_be_bytes());
                 out[8] ^= 0x40;
+                out[9] ^= *number;
                 let index = u64::from(header.sequence.wrapping_add(1000));
                 let len = subscriber
                     .outbound

@@ -72,16 +72,61 @@ impl Seen {
     }
 }
 
-/// Joins a Port: the first participant publishes, the others receive.
+/// Who is there and what they send.
+struct Shape {
+    people: usize,
+    /// The first of them; everybody gets what all others send.
+    publishers: usize,
+    video: bool,
+}
+
+impl Shape {
+    fn of(options: &HashMap<String, String>) -> Result<Self, Failure> {
+        let shape = Shape {
+            people: option(options, "people")?.parse()?,
+            publishers: option(options, "publishers")?.parse()?,
+            video: option(options, "video")? == "1",
+        };
+        match shape.publishers <= shape.people && shape.people <= 255 {
+            true => Ok(shape),
+            false => Err("at most 255 people, and no more publishers than people".into()),
+        }
+    }
+
+    /// Of the publishers, one a few milliseconds after the other, as in any call.
+    fn cameras(&self, begin: Instant) -> Vec<Camera> {
+        let camera = if self.video { Camera::new } else { Camera::off };
+        let step = Duration::from_millis(33) / self.publishers.max(1) as u32;
+        (0..self.publishers as u32)
+            .map(|number| camera(begin + step * number))
+            .collect()
+    }
+}
+
+/// When the next packet of any is due.
+fn next(cameras: &[Camera]) -> Instant {
+    cameras
+        .iter()
+        .map(Camera::deadline)
+        .min()
+        .unwrap_or_else(|| Instant::now() + Duration::from_millis(IDLE_MS))
+}
+
+/// Packets that all have written.
+fn written(cameras: &[Camera]) -> u64 {
+    cameras.iter().map(Camera::written).sum()
+}
+
+/// Joins a Port: the first participants publish, everybody gets what the others send.
 fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
-    let subscribers: usize = option(options, "subscribers")?.parse()?;
+    let shape = Shape::of(options)?;
     let seconds: f64 = option(options, "seconds")?.parse()?;
     let own = Identity::new(
         std::fs::read(option(options, "certificate")?)?,
         std::fs::read(option(options, "key")?)?,
     )?;
     let epoch = Instant::now();
-    let mut everybody = (0..=subscribers)
+    let mut everybody = (0..shape.people)
         .map(|number| {
             let who = Identities {
                 remote: Remote {
@@ -113,20 +158,21 @@ fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
     }
     println!("connected {}", everybody.len());
     let begin = Instant::now();
-    let mut camera = Camera::new(begin);
+    let mut cameras = shape.cameras(begin);
     let mut seen = Seen::default();
     let end = begin + Duration::from_secs_f64(seconds);
     loop {
         let now = Instant::now();
         if now < end {
-            let publisher = &everybody[0];
-            camera.write_due(now, epoch, |buffer, packet| {
-                publisher.send_rtp(buffer, packet.header, packet.len, packet.index);
-            });
+            for (publisher, camera) in everybody.iter().zip(&mut cameras) {
+                camera.write_due(now, epoch, |buffer, packet| {
+                    publisher.send_rtp(buffer, packet.header, packet.len, packet.index);
+                });
+            }
         } else if now > end + Duration::from_millis(200) {
             break;
         }
-        let patience = camera.deadline().saturating_duration_since(now).as_millis() as u64;
+        let patience = next(&cameras).saturating_duration_since(now).as_millis() as u64;
         epoll.wait(patience.min(IDLE_MS), &mut ready)?;
         let now = Instant::now();
         for token in ready.drain(..) {
@@ -138,7 +184,7 @@ fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
             }
         }
     }
-    seen.print(camera.written(), subscribers as u64);
+    seen.print(written(&cameras), shape.people as u64 - 1);
     let now = Instant::now();
     for participant in &mut everybody {
         participant.client().close(now);
@@ -149,13 +195,13 @@ fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
 
 /// The same traffic through [`bare::forward`] in a thread of its own.
 fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
-    let subscribers: usize = option(options, "subscribers")?.parse()?;
+    let shape = Shape::of(options)?;
     let seconds: f64 = option(options, "seconds")?.parse()?;
     let epoch = Instant::now();
     let server = UdpSocket::bind("127.0.0.1:0")?;
     server.set_nonblocking(true)?;
     let server_address = server.local_addr()?;
-    let sockets = (0..subscribers)
+    let sockets = (0..shape.people)
         .map(|_| {
             let socket = UdpSocket::bind("127.0.0.1:0")?;
             socket.set_nonblocking(true)?;
@@ -168,32 +214,37 @@ fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
         .collect::<Result<Vec<SocketAddr>, _>>()?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
-    let forwarder = std::thread::spawn(move || bare::forward(&server, &addresses, &stopped));
-    let publisher = UdpSocket::bind("127.0.0.1:0")?;
-    publisher.connect(server_address)?;
-    let keys = bare::outbound(0);
-    let mut inbounds: Vec<_> = (1..).take(subscribers).map(bare::inbound).collect();
-    let mut epoll = Epoll::new(subscribers)?;
+    let publishers = addresses[..shape.publishers].to_vec();
+    let forwarder =
+        std::thread::spawn(move || bare::forward(&server, &publishers, &addresses, &stopped));
+    let keys: Vec<_> = (0..shape.publishers).map(|_| bare::outbound(0)).collect();
+    let mut inbounds: Vec<_> = (1..).take(shape.people).map(bare::inbound).collect();
+    let mut epoll = Epoll::new(shape.people)?;
     for (token, socket) in (0..).zip(&sockets) {
         epoll.watch(socket, token)?;
     }
     let begin = Instant::now();
     let end = begin + Duration::from_secs_f64(seconds);
-    let mut camera = Camera::new(begin);
+    let mut cameras = shape.cameras(begin);
     let mut seen = Seen::default();
     let mut ready = Vec::new();
     loop {
         let now = Instant::now();
         if now < end {
-            camera.write_due(now, epoch, |buffer, packet| {
-                if let Ok(len) = keys.protect_rtp(buffer, packet.header, packet.len, packet.index) {
-                    let _ = publisher.send(&buffer[..len]);
-                }
-            });
+            for (number, camera) in cameras.iter_mut().enumerate() {
+                let (keys, socket) = (&keys[number], &sockets[number]);
+                camera.write_due(now, epoch, |buffer, packet| {
+                    if let Ok(len) =
+                        keys.protect_rtp(buffer, packet.header, packet.len, packet.index)
+                    {
+                        let _ = socket.send_to(&buffer[..len], server_address);
+                    }
+                });
+            }
         } else if now > end + Duration::from_millis(200) {
             break;
         }
-        let patience = camera.deadline().saturating_duration_since(now).as_millis() as u64;
+        let patience = next(&cameras).saturating_duration_since(now).as_millis() as u64;
         epoll.wait(patience.min(IDLE_MS), &mut ready)?;
         for token in ready.drain(..) {
             let place = token as usize;
@@ -207,7 +258,7 @@ fn compare(options: &HashMap<String, String>) -> Result<(), Failure> {
     }
     stop.store(true, Ordering::Relaxed);
     let work = forwarder.join().map_err(|_| "the forwarder failed")??;
-    seen.print(camera.written(), subscribers as u64);
+    seen.print(written(&cameras), shape.people as u64 - 1);
     println!("forwarded {}", work.forwarded);
     println!("cpu_ns {}", work.cpu.as_nanos());
     println!("turns {}", work.turns);

@@ -32,6 +32,7 @@ pub struct Camera {
     began: Instant,
     frames: u32,
     sounds: u32,
+    video: bool,
 }
 
 /// A clear packet in a buffer.
@@ -46,18 +47,31 @@ pub struct Written {
 }
 
 impl Camera {
-    /// Begins now.
+    /// With a microphone; begins at `began`.
     pub fn new(began: Instant) -> Self {
         Self {
             began,
             frames: 0,
             sounds: 0,
+            video: true,
+        }
+    }
+
+    /// Only the microphone.
+    pub fn off(began: Instant) -> Self {
+        Self {
+            video: false,
+            ..Self::new(began)
         }
     }
 
     /// When the next packet is due.
     pub fn deadline(&self) -> Instant {
-        (self.began + FRAME * self.frames).min(self.began + AUDIO * self.sounds)
+        let sound = self.began + AUDIO * self.sounds;
+        match self.video {
+            true => sound.min(self.began + FRAME * self.frames),
+            false => sound,
+        }
     }
 
     /// Writes the packets that are due by now, one after the other. The last 8 bytes of each tell when it was sent, in
@@ -88,7 +102,7 @@ impl Camera {
             self.sounds += 1;
             send(&mut buffer, written);
         }
-        while self.began + FRAME * self.frames <= now {
+        while self.video && self.began + FRAME * self.frames <= now {
             for i in 0..PACKETS_OF_A_FRAME {
                 let number = self.frames * PACKETS_OF_A_FRAME + i;
                 let last = i + 1 == PACKETS_OF_A_FRAME;
