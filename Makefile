@@ -121,8 +121,9 @@ browser: .cache/test-packages .cache/native .cache/web .cache/system-packages
 
 # --- longer ones, on demand
 
-bench: .cache/test-packages .cache/native
+bench: .cache/test-packages .cache/native .cache/system-packages
 	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.bench.turn
 	@exec $(BIN)/python -m tests.bench.hub
 
 # What Chromium shows of Chromium over bad networks; nothing else should run beside it.
