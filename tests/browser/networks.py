@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from tests.browser.browsers import CHROMIUM
 
@@ -35,6 +36,13 @@ class Namespace:
     def run(self, *command: str) -> None:
         """In it, to its end; fails with what the command says."""
         run(*self.command, *command)
+
+    def until_up(self, device: str) -> None:
+        """Waits until the kernel has told everybody that the cable is in, which takes it up to a second."""
+        deadline = monotonic() + 20
+        while "state UP" not in run(*self.command, "ip", "link", "show", device):
+            assert monotonic() < deadline, f"{device} does not come up"
+            sleep(0.05)
 
 
 class Uplink:
@@ -86,7 +94,9 @@ class Uplink:
 
     def open(self) -> None:
         """Plugs it in: from now on the way out is this one."""
-        self._inside.run("ip", "link", "set", self.device, "up")
+        # No address that comes by itself later: a browser that has started would take it for another network.
+        self._inside.run("ip", "link", "set", self.device, "addrgenmode", "none", "up")
+        self._inside.until_up(self.device)
         for version in self._versions:
             via = self._gateways[version]
             self._inside.run("ip", f"-{version}", "route", "replace", "default", "via", via, "dev", self.device)
@@ -162,7 +172,8 @@ def namespace() -> Iterator[Namespace]:
             holder.wait(10)
 
 
-def run(*command: str) -> None:
-    """To its end; fails with what it says."""
+def run(*command: str) -> str:
+    """To its end; gives what it says, and fails with that."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr or done.stdout}"
+    return done.stdout
