@@ -22,8 +22,8 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from meeting.apiserver.options import Options
 from meeting.apiserver.service import ApiServer
-from meeting.apiserver.tap import Options
 from meeting.daemon.secret import Secret, sign_request
 from meeting.daemon.web import site
 from tests.support import http

@@ -17,8 +17,8 @@ from twisted.internet.protocol import DatagramProtocol
 from meeting.daemon.certificates.choice import certificate_for
 from meeting.daemon.secret import turn_credential
 from meeting.stun import Address, AttributeType, Class, Message, Method, encode_xor_address, long_term_key
+from meeting.turnserver.options import Options
 from meeting.turnserver.service import TurnServer
-from meeting.turnserver.tap import Options
 from tests.support.turn import SECRET
 
 HOST = "127.0.0.1"

@@ -28,11 +28,11 @@ from twisted.python.failure import Failure
 
 from meeting.allocateserver.configuration import LibcloudTable
 from meeting.allocateserver.ledger import Ledger
+from meeting.allocateserver.options import Options
 from meeting.allocateserver.provisioners import Provisioner
 from meeting.allocateserver.provisioners.libcloud import LibcloudProvisioner
 from meeting.allocateserver.provisioners.local import LocalProvisioner
 from meeting.allocateserver.service import AllocateServer
-from meeting.allocateserver.tap import Options
 from meeting.allocateserver.values import SfuServer
 from meeting.daemon.registration import Registration
 from meeting.daemon.secret import Secret, sign_request

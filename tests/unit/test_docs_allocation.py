@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 
 from meeting.allocateserver.configuration import configuration
-from meeting.allocateserver.tap import Options
+from meeting.allocateserver.options import Options
 from meeting.apiserver.allocation import rules
 from tests.support.processes import free_port
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
     from meeting.allocateserver.configuration import configuration
     from meeting.allocateserver.ledger import FILE, read
-    from meeting.allocateserver.tap import Options
+    from meeting.allocateserver.options import Options
     from meeting.daemon.options import Flag
 
     class ReportOptions(Options):

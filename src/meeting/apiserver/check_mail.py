@@ -6,7 +6,7 @@ from twisted.python.usage import UsageError
 
 from meeting.apiserver.mail.check import check_server
 from meeting.apiserver.mail.smtp import mail_servers
-from meeting.apiserver.tap import Options, check_mail_servers
+from meeting.apiserver.options import Options, check_mail_servers
 from meeting.daemon.options import DaemonOptions, Flag, optional
 
 WRONG_USAGE = 2

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import react
 from twisted.python import usage
 
-from meeting.apiserver import tap
+from meeting.apiserver import options as hub
 from meeting.apiserver.database import Database, access, database_url
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.migrations.script import script
@@ -20,12 +20,12 @@ from meeting.daemon.options import Flag, boolean
 PATIENCE = 30.0
 
 
-class Options(tap.Options):
+class Options(hub.Options):
     """Those of the hub, so that its configuration file can be given as it is."""
 
     synopsis = "Usage: meeting migrate --config FILE [--dryRun]"
     flags: ClassVar[Sequence[Flag]] = (
-        *tap.Options.flags,
+        *hub.Options.flags,
         Flag("dryRun", "print the SQL, change nothing", "false", boolean),
     )
 

@@ -26,7 +26,7 @@ from meeting.sfuserver.addresses import (
     tcp_media_port,
 )
 from meeting.sfuserver.negotiation.offer_answer import Candidate
-from meeting.sfuserver.tap import Options
+from meeting.sfuserver.options import Options
 
 __all__ = ["MakePort", "MediaPort", "MediaSockets", "adopter"]
 

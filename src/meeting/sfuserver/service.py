@@ -17,6 +17,7 @@ from meeting.daemon.registration import Heartbeat, Registration, new_instance
 from meeting.daemon.secret import Secret
 from meeting.daemon.site import Tree
 from meeting.sfuserver.media_port import MakePort, MediaPort, MediaSockets, adopter
+from meeting.sfuserver.options import Options
 from meeting.sfuserver.room.chance import Chance
 from meeting.sfuserver.room.media import Media
 from meeting.sfuserver.room.room import RoomSettings
@@ -28,7 +29,6 @@ from meeting.sfuserver.signalling.twirp import TwirpResource
 from meeting.sfuserver.signalling.webhooks import Webhooks
 from meeting.sfuserver.signalling.websocket import SignalFactory, SignalResource
 from meeting.sfuserver.state import Load, dump
-from meeting.sfuserver.tap import Options
 
 __all__ = ["SfuServer"]
 

@@ -16,7 +16,7 @@ from meeting.daemon.networks import IP
 from meeting.daemon.options import DaemonOptions
 from meeting.daemon.secret import Secret, TurnCredential, turn_credential
 from meeting.stun import AttributeType, Class, Malformed, Message, Method, long_term_key
-from meeting.turnserver.tap import Options
+from meeting.turnserver.options import Options
 
 WRONG_USAGE = 2
 PATIENCE = 2.0

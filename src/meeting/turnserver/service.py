@@ -27,10 +27,10 @@ from meeting.turnserver.authentication import Authentication
 from meeting.turnserver.hub import Drain, Word
 from meeting.turnserver.listeners import RelayPorts, Requests
 from meeting.turnserver.metrics import TurnMetrics
+from meeting.turnserver.options import Options
 from meeting.turnserver.peers import Peers
 from meeting.turnserver.permissions import CHANNELS, OLD_CHANNELS
 from meeting.turnserver.quotas import Quotas
-from meeting.turnserver.tap import Options
 
 MakeRelay = Callable[..., IRelay]
 """meeting.dataplane's Relay, or a fake with its arguments."""

@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IListeningPort
 from meeting.daemon.secret import AccessClaims, Secret, mint_access_token
 from meeting.daemon.web import site
 from meeting.sfuserver.media_port import MakePort
+from meeting.sfuserver.options import Options
 from meeting.sfuserver.service import SfuServer
-from meeting.sfuserver.tap import Options
 
 SECRET = "a secret for nothing but tests"
 

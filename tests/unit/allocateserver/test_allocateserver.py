@@ -10,8 +10,8 @@ from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 from twisted.web.server import Site
 
+from meeting.allocateserver.options import Options
 from meeting.allocateserver.service import AllocateServer
-from meeting.allocateserver.tap import Options
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.secret import Secret, sign_request
 from meeting.daemon.web import site

@@ -85,7 +85,7 @@ def test_a_fresh_machine_gets_its_secret_in_a_file_of_roots_alone() -> None:
 
 
 def test_what_a_fresh_machine_is_told_an_sfuserver_understands(tmp_path: Path) -> None:
-    from meeting.sfuserver.tap import Options
+    from meeting.sfuserver.options import Options
 
     text = cloud_init(ORDER, SECRET, HUB, {"mediaAddress": ["{ip}/10.0.0.7"]}, CloudInitTable())
     document = json.loads(text.partition("\n")[2])
@@ -340,7 +340,7 @@ def test_a_pod_is_made_listed_and_deleted(cluster: FakeCluster, pods: Kubernetes
 
 
 def test_a_pod_runs_an_sfuserver_whose_secret_is_mounted(cluster: FakeCluster, pods: KubernetesProvisioner) -> None:
-    from meeting.sfuserver.tap import Options
+    from meeting.sfuserver.options import Options
 
     done(pods.create(ORDER))
     pod = cluster.pods[NAME]

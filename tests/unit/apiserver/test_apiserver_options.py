@@ -7,7 +7,7 @@ from twisted.python import usage
 
 from meeting.apiserver.database import access, database_url
 from meeting.apiserver.mail.smtp import mail_servers
-from meeting.apiserver.tap import Options
+from meeting.apiserver.options import Options
 from tests.support.hub import SECRET
 
 NEEDED = ["--secret", SECRET, "--domainaddress", "meet.example.com:443"]

@@ -13,10 +13,10 @@ from twisted.python.usage import UsageError
 from meeting.daemon.errors import ConfigurationError
 from meeting.daemon.secret import LONGEST_TURN_CREDENTIAL, Secret, turn_password
 from meeting.sfuserver.media_port import MediaPort
+from meeting.sfuserver.options import Options
 from meeting.sfuserver.room.participant import Identity
 from meeting.sfuserver.signalling.greeting import ice_servers
 from meeting.sfuserver.state import Load, dump
-from meeting.sfuserver.tap import Options
 from tests.unit.sfuserver.clients import World
 from tests.unit.sfuserver.fakes import FakePort
 

@@ -14,8 +14,8 @@ from meeting.daemon.registration import MOST_ROOMS, HeartbeatAnswer
 from meeting.dataplane.interfaces import IRelayListener
 from meeting.stun import Message, Method
 from meeting.turnserver.hub import Word
+from meeting.turnserver.options import Options
 from meeting.turnserver.service import TurnServer, turn_urls
-from meeting.turnserver.tap import Options
 from tests.support.logs import captured_events, text_of
 from tests.support.turn import CLIENT, NOW, UDP, Client, FakeRelay, Server, code_of, username
 

@@ -124,16 +124,16 @@ class LiveMinutes(Service):
         """For /metrics."""
         return len(self._open)
 
-    # --- for its documents
+    # --- Shelf, for its documents
 
     def forget(self, document: OpenDocument) -> None:
-        """It is not needed any more, or failed."""
+        """Shelf.forget"""
         document.close()
         if self._open.get(document.meeting_id) is document:
             del self._open[document.meeting_id]
 
     def work(self, work: Coroutine[Deferred[Any], Any, None]) -> None:
-        """Do this, and wait for it when stopping."""
+        """Shelf.work"""
         begun = Deferred.fromCoroutine(work)
         self._at_work.add(begun)
 
@@ -145,15 +145,15 @@ class LiveMinutes(Service):
         begun.addBoth(over)
 
     def now(self) -> datetime:
-        """What time it is."""
+        """Shelf.now"""
         return utc_now(self._clock)
 
     def soon(self, work: Callable[[], None]) -> IDelayedCall:
-        """Do this when carets have been gathered for long enough."""
+        """Shelf.soon"""
         return self._clock.callLater(GATHERING, work)
 
     async def compact(self, meeting_id: str) -> None:
-        """Make a snapshot; when it fails, nothing is lost and it is tried again later."""
+        """Shelf.compact"""
         try:
             await self._leases.do(f"compact {meeting_id}", partial(self.minutes.compact, meeting_id))
         except MeetingError as error:
@@ -161,10 +161,10 @@ class LiveMinutes(Service):
 
     @property
     def compact_after(self) -> int:
-        """Rows that make a snapshot worth while."""
+        """Shelf.compact_after"""
         return self._compact_after
 
     @property
     def most_connections(self) -> int:
-        """How many may have one document open."""
+        """Shelf.most_connections"""
         return self._connections
