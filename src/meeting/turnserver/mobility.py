@@ -1,22 +1,21 @@
 """Allocations that go with their client to another address (RFC 8016): a phone leaves the Wi-Fi, the call goes on."""
 
 import secrets
-from collections.abc import Callable
 
 from meeting.stun import AttributeType, ErrorCode, Message
 from meeting.turnserver.refused import Refused
 from meeting.turnserver.table import Allocation, Table
 
-TICKET_LENGTH = 16
+TICKET_BYTES = 16
+"""Of randomness in a ticket."""
 
 
 class Tickets:
     """Who has which ticket. An allocation has two: the newest, and the one before for who missed the answer."""
 
-    def __init__(self, table: Table, allowed: bool, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
+    def __init__(self, table: Table, allowed: bool) -> None:
         self._table = table
         self._allowed = allowed
-        self._random = random
         self._allocations: dict[bytes, Allocation] = {}
 
     def asked_for(self, request: Message) -> bool:
@@ -32,7 +31,8 @@ class Tickets:
 
     def make(self, allocation: Allocation) -> tuple[int, bytes]:
         """The attribute with a new ticket."""
-        ticket = self._random(TICKET_LENGTH)
+        # In letters: some clients (coturn's) keep it as a text that a zero byte ends.
+        ticket = secrets.token_urlsafe(TICKET_BYTES).encode()
         for old in allocation.tickets[:-1]:
             del self._allocations[old]
         allocation.tickets = [*allocation.tickets[-1:], ticket]

@@ -146,6 +146,11 @@ def test_a_client_takes_its_allocation_along() -> None:
     assert (state["client"], state["channels"]) == ("198.18.0.77:1234", {0x4000: "9.9.9.9:7"})
 
 
+def test_a_ticket_survives_a_client_that_keeps_it_as_a_text() -> None:
+    _, ticket = token(Server().ask(Client(), Method.ALLOCATE, UDP, MOBILE), AttributeType.MOBILITY_TICKET)
+    assert ticket.decode("ascii").isprintable() and len(ticket) * 6 >= 128
+
+
 def test_the_ticket_before_serves_who_missed_the_answer_and_none_before_that() -> None:
     server, client = Server(), Client()
     tickets = [token(server.ask(client, Method.ALLOCATE, UDP, MOBILE), AttributeType.MOBILITY_TICKET)]
