@@ -258,13 +258,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of the part in which servers die")
     parser.add_argument("--pause", type=float, default=5.0, help="seconds between two things a person does")
     parser.add_argument("--seed", default=f"{SystemRandom().getrandbits(32):08x}")
+    parser.add_argument("--folder", type=Path, help="an empty folder, where the logs of the servers stay")
     options = parser.parse_args()
 
     async def run(reactor: Any) -> None:
         print(f"seed {options.seed}", flush=True)
-        with tempfile.TemporaryDirectory() as folder, Galera() as cluster:
+        with ExitStack() as stack:
+            folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            cluster = stack.enter_context(Galera())
             plan = Plan(options.people, options.arrivals, options.seconds, options.pause, options.seed)
-            outcome = await scenario(Path(folder), cluster, reactor, plan)
+            outcome = await scenario(folder, cluster, reactor, plan)
             print(outcome.text())
             for at, error in outcome.tally.errors[:20]:
                 print(f"  {at:6.1f} s  {error}")
