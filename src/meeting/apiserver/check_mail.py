@@ -37,5 +37,8 @@ def main(arguments: Sequence[str], say: Callable[[str], object] = print) -> int:
     except UsageError as error:
         say(f"meeting check-mail: {error}")
         return WRONG_USAGE
-    good = [check_server(server, options["ca"], options["to"], say) for server in mail_servers(options)]
+    good = [
+        check_server(server, options["ca"], options["to"], say, options["bounceAddress"])
+        for server in mail_servers(options)
+    ]
     return 0 if all(good) else 1

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from twisted.python import usage
 
+from meeting.apiserver.mail.returns import return_address
 from meeting.apiserver.mail.rules import parse_domains
 from meeting.daemon import options as shared
 from meeting.daemon.options import DaemonOptions, Flag
@@ -81,6 +82,17 @@ class Options(DaemonOptions):
             "whose mail it takes: domains such as example.com *.example.com, or * for any [*]",
             convert=parse_domains,
             repeatable=True,
+        ),
+        Flag(
+            "bounceAddress",
+            "where mails go that cannot be delivered, for example bounces@example.com; each has an own one, "
+            "bounces+…@example.com; the host sees what came back",
+            convert=return_address,
+        ),
+        Flag(
+            "bounceListen",
+            "host:port where the hub takes them by SMTP from the mail server of that domain",
+            convert=shared.host_port,
         ),
         Flag(
             "allocateserver",
@@ -198,6 +210,8 @@ def check_mail_servers(options: DaemonOptions) -> None:
         )
     if servers and not options["mailFrom"]:
         raise usage.UsageError("--mailFrom is needed: the address that the mails come from")
+    if (options["bounceAddress"] is None) != (options["bounceListen"] is None):
+        raise usage.UsageError("--bounceAddress and --bounceListen belong together: give both or none")
     for address in options["mailFrom"]:
         if "@" not in address or any(not character.isprintable() for character in address):
             raise usage.UsageError(f"--mailFrom {address!r}: write an address, for example meeting@example.com")

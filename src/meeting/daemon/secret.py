@@ -33,6 +33,7 @@ Purpose = Literal[
     "guest-source",
     "webhook",
     "reply-link",
+    "return-address",
     "calendar-feed",
 ]
 

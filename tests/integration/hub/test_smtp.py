@@ -1,5 +1,6 @@
-"""Mail over real sockets, to aiosmtpd: STARTTLS, TLS from the start, passwords, and the next server when one fails."""
+"""Mail over real sockets, to aiosmtpd: STARTTLS, TLS from the start, passwords, and what comes back afterwards."""
 
+import smtplib
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,16 +14,23 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThread
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
+from meeting.apiserver.mail.receiver import ReturnsFactory
+from meeting.apiserver.mail.returns import ReturnAddresses, why_returned
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.sender import Outgoing, Report
 from meeting.apiserver.mail.smtp import SmtpServer, SmtpTransport
 from meeting.daemon.certificates.self_signed import self_signed
 from meeting.daemon.client import tls_for
+from meeting.daemon.converters import HostPort
+from meeting.daemon.listeners import Port
 from tests.support.deadlines import deadline
 from tests.support.processes import free_port
+from tests.unit.apiserver.test_mail_returns import REPORT
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LETTER = Outgoing("0" * 32, "bob@example.com", "Hello", "The text.\n.\nGrüße", NOW, 0, NOW)
@@ -227,3 +235,36 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
         server = SmtpServer("127.0.0.1", silent.getsockname()[1], "", "", "meet@example.com")
         report = await SmtpTransport(reactor, server, tls_for, implicit_tls=False, timeout=0.5)(LETTER)
     assert report.outcome is Outcome.NOT_NOW
+
+
+@deadline(20)
+async def test_what_a_mail_server_returns_later_is_taken_as_it_sends_it(serve: Serve) -> None:
+    from twisted.internet import reactor
+
+    noted: list[tuple[str, str]] = []
+
+    async def returned(mail_id: str, why: str) -> bool:
+        noted.append((mail_id, why))
+        return True
+
+    port, mailbox = serve()
+    addresses = ReturnAddresses("bounces@example.com", b"k" * 32)
+    server = SmtpServer("localhost", port, "", "", "meet@example.com")
+    send_one = SmtpTransport(reactor, server, tls_for, return_address=addresses.of)
+    assert await send_one(LETTER) == Report(Outcome.SENT)
+    ((_, envelope),) = mailbox.mails
+    assert addresses.read(envelope.mail_from) == LETTER.id
+
+    factory = ReturnsFactory(addresses, returned, "example.com", IReactorTime(reactor))
+    door = Port(reactor, factory, HostPort("127.0.0.1", 0), "returns")
+    door.startService()
+
+    def give_back() -> None:
+        with smtplib.SMTP("127.0.0.1", door.address.port, timeout=8) as smtp:
+            smtp.sendmail("", [envelope.mail_from], REPORT)
+
+    try:
+        await deferToThread(give_back)
+    finally:
+        await door.stopService()
+    assert noted == [(LETTER.id, why_returned(REPORT))]

@@ -30,11 +30,20 @@ class Stopped(Exception):
         self.advice = advice
 
 
-def check_server(server: SmtpServer, ca_files: Sequence[Path], to: str | None, say: Callable[[str], object]) -> bool:
-    """All steps with one server; says each, and whether mail would be taken."""
+def check_server(
+    server: SmtpServer,
+    ca_files: Sequence[Path],
+    to: str | None,
+    say: Callable[[str], object],
+    bounce_address: str | None = None,
+) -> bool:
+    """All steps with one server; says each, and whether mail would be taken.
+
+    `bounce_address`: where mails come back to, if not to the From.
+    """
     say(f"{server.host}:{server.port} (for {', '.join(server.domains)}; from {server.sender})")
     try:
-        for done in _steps(server, ca_files, to):
+        for done in _steps(server, ca_files, to, bounce_address):
             say(f"  ok      {done}")
     except Stopped as stop:
         say(f"  FAILED  {stop.what}")
@@ -43,7 +52,7 @@ def check_server(server: SmtpServer, ca_files: Sequence[Path], to: str | None, s
     return True
 
 
-def _steps(server: SmtpServer, ca_files: Sequence[Path], to: str | None) -> Iterator[str]:
+def _steps(server: SmtpServer, ca_files: Sequence[Path], to: str | None, bounce_address: str | None) -> Iterator[str]:
     yield f"the name stands for {', '.join(_addresses(server))}"
     trust = ssl.create_default_context()
     for file in ca_files:
@@ -53,7 +62,7 @@ def _steps(server: SmtpServer, ca_files: Sequence[Path], to: str | None) -> Iter
             raise Stopped(f"--ca {file} cannot be used: {error.strerror or error}", "Give a file in PEM.") from None
     smtp = _connect(server, trust)
     try:
-        yield from _Talk(smtp, server, trust, to).steps()
+        yield from _Talk(smtp, server, trust, to, bounce_address).steps()
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
     finally:
@@ -63,11 +72,19 @@ def _steps(server: SmtpServer, ca_files: Sequence[Path], to: str | None) -> Iter
 class _Talk:
     """The conversation, once there is a connection."""
 
-    def __init__(self, smtp: smtplib.SMTP, server: SmtpServer, trust: ssl.SSLContext, to: str | None) -> None:
+    def __init__(
+        self,
+        smtp: smtplib.SMTP,
+        server: SmtpServer,
+        trust: ssl.SSLContext,
+        to: str | None,
+        bounce_address: str | None,
+    ) -> None:
         self._smtp = smtp
         self._server = server
         self._trust = trust
         self._to = to
+        self._sender = bounce_address or parseaddr(server.sender)[1]
 
     def steps(self) -> Iterator[str]:
         """Each step that worked; raises Stopped at the first that did not."""
@@ -88,13 +105,13 @@ class _Talk:
         if server.username:
             self._sign_in()
             yield f"it takes the user name {server.username} with its password"
-        sender = parseaddr(server.sender)[1]
         _do(
-            f"MAIL FROM {sender}",
-            lambda: smtp.mail(sender),
-            "The server does not let this account send from that address: change --mailFrom, or allow it there.",
+            f"MAIL FROM {self._sender}",
+            lambda: smtp.mail(self._sender),
+            "The server does not let this account send from that address: change --mailFrom (or --bounceAddress, if it "
+            "is that), or allow it there.",
         )
-        yield f"it takes mail from {sender}"
+        yield f"it takes mail from {self._sender}"
         if self._to is not None:
             yield from self._send(self._to)
         else:

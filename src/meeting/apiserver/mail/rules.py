@@ -94,6 +94,8 @@ class Trouble(Enum):
 
 #: What an administrator reads of a mail that no server took in its time.
 TOO_LATE = "too late: no mail server took it in time"
+#: Before what a notification of non-delivery says.
+RETURNED = "returned: "
 NO_SERVER = "no mail server serves this domain (--mailDomains)"
 
 # RFC 3463's codes, class 5; the longest that fits counts.
@@ -107,7 +109,7 @@ _TROUBLES = {
     "5.3.4": Trouble.TOO_LARGE,
     "5.7": Trouble.NOT_ACCEPTED,
 }
-_REPLY = re.compile(r"(?P<code>[45]\d\d)[ -](?P<enhanced>[45]\.\d{1,3}\.\d{1,3})?")
+_REPLY = re.compile(r"(?:(?P<code>[45]\d\d)[ -])?(?P<enhanced>[45]\.\d{1,3}\.\d{1,3})?")
 
 
 def trouble_of(detail: str) -> Trouble:
@@ -116,9 +118,8 @@ def trouble_of(detail: str) -> Trouble:
         return Trouble.TOO_LATE
     if detail == NO_SERVER:
         return Trouble.NO_SERVER
-    found = _REPLY.match(detail)
-    if found is None:
-        return Trouble.REFUSED
+    found = _REPLY.match(detail.removeprefix(RETURNED))
+    assert found is not None, "all of it is optional"
     if found["enhanced"]:
         for length in (3, 2):
             known = _TROUBLES.get(".".join(found["enhanced"].split(".")[:length]))

@@ -72,16 +72,19 @@ class SmtpTransport:
         *,
         implicit_tls: bool | None = None,
         timeout: float = 60.0,
+        return_address: Callable[[str], str] | None = None,
     ) -> None:
         """`tls` makes the IOpenSSLClientConnectionCreator that checks the certificate of a host name.
 
-        `implicit_tls`: TLS from the first byte instead of STARTTLS; as the port says, if None.
+        `implicit_tls`: TLS from the first byte instead of STARTTLS; as the port says, if None. `return_address`: where
+        a mail of this id goes if it comes back; to its From, if None.
         """
         self._implicit_tls = server.implicit_tls if implicit_tls is None else implicit_tls
         self._reactor = reactor
         self._server = server
         self._tls = tls
         self._timeout = timeout
+        self._return_address = return_address
 
     async def __call__(self, letter: Outgoing) -> Report:
         """Try it once."""
@@ -90,7 +93,7 @@ class SmtpTransport:
         factory = _Factory(
             server.username.encode() if server.username else None,
             server.password.encode() if server.username else None,
-            parseaddr(server.sender)[1],
+            self._return_address(letter.id) if self._return_address else parseaddr(server.sender)[1],
             letter.recipient,
             BytesIO(write_message(letter, server.sender)),
             sent,

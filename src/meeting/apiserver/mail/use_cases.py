@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.mail import rules, words
@@ -181,6 +181,10 @@ class Mail:
         """The demo's mailbox, newest first."""
         return await self._database.read(_kept)
 
+    async def returned(self, mail_id: str, why: str) -> bool:
+        """A mail server has taken this mail and could not deliver it; says whether that was news."""
+        return await self._database.run(note_returned, mail_id, why)
+
     async def sweep(self, before: datetime) -> None:
         """Forget mails that were written before this moment and are done with."""
         await self._database.run(_sweep, before)
@@ -243,6 +247,14 @@ def _kept(transaction: Connection) -> list[KeptMail]:
         KeptMail(row.id, row.recipient, row.subject, row.text, row.html, row.calendar, row.created_at)
         for row in transaction.execute(query)
     ]
+
+
+def note_returned(transaction: Connection, mail_id: str, why: str) -> bool:
+    """Write down that this mail did not arrive; says whether that was news."""
+    # It may come back before its sender has written down that it was taken.
+    out = update(mail).where(mail.c.id == mail_id, mail.c.state.in_((QUEUED, SENT)))
+    failed = out.values(state=FAILED, holder=None, last_error=rules.RETURNED + why)
+    return transaction.execute(failed).rowcount == 1
 
 
 def _sweep(transaction: Connection, before: datetime) -> None:

@@ -3,16 +3,21 @@
 from email.utils import parseaddr
 from functools import partial
 
+from twisted.application.service import IService
+
 from meeting.apiserver.hooks.reach import guarded_agent
 from meeting.apiserver.hooks.sender import HookSender
 from meeting.apiserver.hooks.use_cases import Hooks
 from meeting.apiserver.mail import routes
 from meeting.apiserver.mail.journal import Journal
+from meeting.apiserver.mail.receiver import ReturnsFactory
+from meeting.apiserver.mail.returns import ReturnAddresses
 from meeting.apiserver.mail.sender import Sender, Server
 from meeting.apiserver.mail.smtp import SmtpTransport, mail_servers
 from meeting.apiserver.mail.use_cases import Brand, Mail
 from meeting.apiserver.parts.foundation import Foundation
 from meeting.daemon.client import tls_for
+from meeting.daemon.listeners import Port
 from meeting.daemon.web import Api
 
 
@@ -24,10 +29,14 @@ class MailPart:
         self._base = base
         servers = mail_servers(options)
         tls = partial(tls_for, ca_files=options["ca"])
+        returns = return_address = None
+        if options["bounceAddress"] is not None:
+            returns = ReturnAddresses(options["bounceAddress"], base.secret.key("return-address"))
+            return_address = returns.of
         self.sender = Sender(
             base.database,
             base.clock,
-            [SmtpTransport(base.reactor, server, tls) for server in servers],
+            [SmtpTransport(base.reactor, server, tls, return_address=return_address) for server in servers],
             base.metrics,
             [Server(f"{server.host}:{server.port}", server.domains) for server in servers],
             Journal(options["stateDirectory"] / "mails-taken"),
@@ -47,7 +56,10 @@ class MailPart:
             base.agent_of_test or guarded_agent(base.reactor, options["ca"], networks),
             self.hooks,
         )
-        self.services = (self.sender, self.hook_sender)
+        self.services: tuple[IService, ...] = (self.sender, self.hook_sender)
+        if returns is not None:
+            door = ReturnsFactory(returns, self.mail.returned, options["bounceAddress"].partition("@")[2], base.clock)
+            self.services += (Port(base.reactor, door, options["bounceListen"], "mails that come back"),)
         self.sweeps = (self.hooks.sweep,)
 
     def add_routes(self, api: Api) -> None:
