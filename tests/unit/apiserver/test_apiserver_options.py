@@ -80,6 +80,8 @@ def test_a_clusters_nodes_are_given_one_by_one_or_with_commas(given: list[str]) 
         ([*ONE_SERVER, "--mailPort", "25", "--mailPort", "26"], "--mailPort is given 2 times, --mailServer 1 times"),
         ([*ONE_SERVER, "--mailUsername", "me"], "--mailUsername and --mailPassword belong together"),
         (["--mailServer", "m", "--mailFrom", "nobody"], "write an address"),
+        ([*ONE_SERVER, "--bounceAddress", "bounces@example.com"], "--bounceAddress and --bounceListen belong together"),
+        ([*ONE_SERVER, "--bounceAddress", "bounces"], "write an address, for example bounces@example.com"),
         (["--demo", "--mysqlUser", "me"], "need --mysqlAddress"),
         (["--demo", "--mysqlAddress", "127.0.0.1:3306"], "needs --mysqlUser"),
         (["--demo", "--mysqlAddress", "127.0.0.1"], "host:port"),
