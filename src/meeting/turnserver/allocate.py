@@ -60,7 +60,7 @@ class Allocate:
         """The attributes of the answer."""
         existing = self._table.find(now, client)
         if existing is not None:
-            if existing.transaction != request.transaction:
+            if existing.transaction != request.transaction or existing.caller.user != caller.user:
                 raise Refused(ErrorCode.ALLOCATION_MISMATCH)
             return _told(now, existing)
         transport = fixed(request, AttributeType.REQUESTED_TRANSPORT, 4)[0]

@@ -197,8 +197,9 @@ def test_somebody_elses_allocation_is_out_of_reach() -> None:
     server = Server()
     server.allocated(Client(username("ana")))
     thief = Client(username("eve"))
-    for method in (Method.ALLOCATE, Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND):
+    for method in (Method.REFRESH, Method.CREATE_PERMISSION, Method.CHANNEL_BIND):
         assert server.code(thief, method, UDP) == 441
+    assert server.code(thief, Method.ALLOCATE, UDP) == 437
     assert server.relay.diary == []
 
 
