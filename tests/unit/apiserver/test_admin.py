@@ -196,6 +196,17 @@ def test_changes_of_meetings_and_guests_who_join_are_in_it(hub: Hub, ada: Browse
     assert found[2]["actor"]["email"] == GRACE and found[2]["target_text"] == "Plans"
     by_grace = ada.get(f"/api/v1/admin/audit?person={GRACE}").json["entries"]
     assert {entry["word"] for entry in by_grace} == {"meeting.change", "meeting.create", "session.open"}
+    of_grace = found[2]["actor"]["id"]
+    assert ada.get(f"/api/v1/admin/audit?person={of_grace}").json["entries"] == by_grace
+
+
+@pytest.mark.parametrize("typed", ["g", "grace", "grace%40", "019a0d3c", "nobody%40example.com", "%00"])
+def test_what_is_typed_of_an_address_finds_nobody_yet(hub: Hub, ada: Browser, typed: str) -> None:
+    hub.sign_in(GRACE)
+    for page in ("audit", "audit.csv"):
+        answer = ada.get(f"/api/v1/admin/{page}?person={typed}")
+        assert answer.status == 200, answer.body
+    assert ada.get(f"/api/v1/admin/audit?person={typed}").json["entries"] == []
 
 
 def test_the_audit_log_is_a_file_without_formulas(hub: Hub, ada: Browser) -> None:

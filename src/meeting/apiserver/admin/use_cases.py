@@ -1,7 +1,8 @@
 """What administrators do. Each change is written to the audit log in its own transaction."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 #: Entries of the audit log in one file; who needs more asks for a shorter time.
 MOST_IN_A_FILE = 50_000
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_NOBODY = "0" * 32
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,10 @@ class Administration:
 
     async def audit(self, search: Search, page: Page) -> Slice[Told]:
         """Entries of the audit log, the newest first. `search.person`: an id or an address."""
-        if search.person is not None and "@" in search.person:
+        if search.person is not None and _ID.fullmatch(search.person) is None:
+            # Half an address, as it is being typed, is nobody's.
             found = await self._database.read(people.id_of, search.person.strip().lower())
-            search = Search(**{**asdict(search), "person": found or "0" * 32})
+            search = replace(search, person=found or _NOBODY)
         found_entries = await self._audit.search(search, page)
         return Slice(await self._database.read(_named, found_entries.items), found_entries.cursor)
 
