@@ -166,6 +166,6 @@ class Allocations:
             raise Refused(ErrorCode.UNKNOWN_ATTRIBUTE, (AttributeType.UNKNOWN_ATTRIBUTES, listed))
         allocation = self._table.find(now, client)
         others = allocation is not None and allocation.caller.user != caller.user
-        # Behind a NAT a port may have been another's a minute ago: at 437 a client tries its next port, at 441 it gives up.
+        # Behind a NAT a port may have been another's: a client tries its next port at 437, and gives up at 441.
         if others and request.method != Method.ALLOCATE:
             raise Refused(ErrorCode.WRONG_CREDENTIALS)
