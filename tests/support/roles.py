@@ -22,6 +22,7 @@ from meeting.daemon.openapi import VARIABLE
 from meeting.daemon.route import Route, Who
 from tests.support.authenticator import Authenticator
 from tests.support.hub import ORIGIN, Answer, Browser, Hub
+from tests.support.oidc import FakeProvider
 from tests.support.rooms import FakeRoom
 
 #: A picture of one pixel.
@@ -121,8 +122,9 @@ class Actor(Protocol):
 
 
 def make_world(hub: Hub, directory: Path) -> World:
-    """The world; `hub` has `root@example.com` as its administrator."""
+    """The world; `hub` has `root@example.com` as its administrator, and single sign-on."""
     world = World(hub, directory)
+    FakeProvider(hub)
     for kind, address in (("sfu", SFU), ("turn", "198.51.100.1:3478"), ("fs", "fs.example.com:443")):
         assert hub.beat(kind, address).status == 200
     ada, bob, eve, cohost = (hub.sign_in(f"{name}@example.com") for name in ("ada", "bob", "eve", "carl"))

@@ -12,6 +12,7 @@ from meeting.apiserver.tokens.rules import SCOPES
 from meeting.daemon.access import rendered
 from meeting.daemon.route import Route, Who
 from tests.support.hub import Answer, sqlite_hub
+from tests.support.oidc import ARGUMENTS as SINGLE_SIGN_ON
 from tests.support.roles import World, make_world, token_of
 
 #: The words of a refusal that is about who is calling.
@@ -24,7 +25,7 @@ READ_BY_POST = {"admin_preview_retention"}
 def world(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world")
     (directory / migrated.name).write_bytes(migrated.read_bytes())
-    hub = sqlite_hub(directory, "--administrator", "root@example.com").start()
+    hub = sqlite_hub(directory, "--administrator", "root@example.com", *SINGLE_SIGN_ON).start()
     yield make_world(hub, directory)
     hub.stop()
 

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.support.hub import HOST, Hub, sqlite_hub
+from tests.support.oidc import ARGUMENTS as SINGLE_SIGN_ON
 from tests.support.roles import World, make_world, token_of
 
 EXAMPLES = int(os.environ.get("MEETING_SCHEMA_EXAMPLES", "1"))
@@ -35,7 +36,7 @@ def world(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     directory = tmp_path_factory.mktemp("world")
     (directory / migrated.name).write_bytes(migrated.read_bytes())
     more = ("--requestsOfPerson", "1000000", "--requestsOfAddress", "1000000")
-    hub = sqlite_hub(directory, "--administrator", "root@example.com", *more).start()
+    hub = sqlite_hub(directory, "--administrator", "root@example.com", *SINGLE_SIGN_ON, *more).start()
     yield make_world(hub, directory)
     hub.stop()
 
