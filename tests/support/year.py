@@ -78,7 +78,12 @@ class Year:
         world.life = life = Life(world)
         ledger = Ledger(self.directory, life.clock, life, synchronous="OFF")
         server = AllocateServer(
-            self._options, life.clock, provisioner=self._provisioner(life), hub=world, ledger=ledger
+            self._options,
+            life.clock,
+            provisioner=self._provisioner(life),
+            hub=world,
+            ledger=ledger,
+            new_id=world.new_id,
         )
         for service in list(server):
             if isinstance(service, Registration):
@@ -171,7 +176,12 @@ class Year:
         windows = kind.holdings.next_windows(int(world.now))
         for vm in world.vms.values():
             free = vm.address in kind.group.addresses and vm.address not in held and not vm.people
-            if free and vm.registers_at + 20 < world.now and kind.is_ready(vm.address) and kind._is_vacant(vm.address):
+            if (
+                free
+                and vm.registers_at + 20 < world.now
+                and kind.machines.is_ready(vm.address)
+                and kind._is_vacant(vm.address)
+            ):
                 words = json.loads(answer.body).get("detail")
                 if vm.address not in windows:
                     world.trouble(f"told to wait ({words}) while {vm.address} is ready")

@@ -91,6 +91,10 @@ class World:
             vm.ended_at = self.now
             self.past.append(vm)
 
+    def new_id(self) -> str:
+        """Of a machine, by the seed as all else."""
+        return f"{self.random.getrandbits(48):012x}"
+
     def at_address(self, address: str) -> Vm | None:
         """The machine that is registered there."""
         return next((vm for vm in self.vms.values() if vm.address == address and vm.registers_at <= self.now), None)

@@ -59,18 +59,18 @@ class Fleet:
         """What has to be logged since the last call."""
         notes, self._notes = self._notes, []
         for kind in self.kinds.values():
-            notes += kind.notes
-            kind.notes = []
+            notes += kind.machines.notes
+            kind.machines.notes = []
         return notes
 
     @property
     def machines(self) -> list[Machine]:
         """Those that are not gone."""
-        return [machine for kind in self.kinds.values() for machine in kind.machines.values()]
+        return [machine for kind in self.kinds.values() for machine in kind.machines]
 
     def of(self, machine_id: str) -> OnDemand | None:
         """The kind of meeting that a machine is for; None: it is not one of those that are there."""
-        return next((kind for kind in self.kinds.values() if kind.knows(machine_id)), None)
+        return next((kind for kind in self.kinds.values() if kind.machines.knows(machine_id)), None)
 
     def plan(self, now: int, busy: Collection[str]) -> list[Action]:
         """What has to begin now. Write `changes` down first."""
@@ -86,7 +86,7 @@ class Fleet:
         """Compare with what the provider lists; machines of ours that the ledger does not know are destroyed."""
         mine: Mapping[str, Found] = {each.machine: each for each in found if each.ledger == self._ledger}
         for kind in self.kinds.values():
-            kind.listed(mine, expected, busy, now)
+            kind.machines.listed(mine, expected, busy, now)
         orphans = tuple(each for each in found if each.ledger != self._ledger)
         for orphan in orphans:
             if orphan not in self.orphans:
@@ -116,7 +116,7 @@ class Fleet:
 
     def list_at(self) -> int | None:
         """When the provider's list is wanted beside the usual rounds; None: not."""
-        moments = (kind.list_at() for kind in self.kinds.values())
+        moments = (kind.machines.list_at() for kind in self.kinds.values())
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _spend(self, machines: Iterable[Machine]) -> None:

@@ -170,13 +170,13 @@ class Keeper(Service):
             making = Deferred.fromCoroutine(self._provisioner.create(self._order(action)))
             provider_id = await making.addTimeout(self._act_within, self._clock)
         except Refused as error:
-            kind.refused(machine.id, str(error)[:300], self._now())
+            kind.machines.refused(machine.id, str(error)[:300], self._now())
         except CancelledError:
             raise  # we are ending; the next start finds out
         except Exception as error:  # whatever a provider has in store
-            kind.doubtful(machine.id, f"{type(error).__name__}: {error}"[:300], self._now())
+            kind.machines.doubtful(machine.id, f"{type(error).__name__}: {error}"[:300], self._now())
         else:
-            kind.created(machine.id, provider_id, self._now())
+            kind.machines.created(machine.id, provider_id, self._now())
         await self._write()
 
     async def _destroy(self, action: Destroy) -> None:
@@ -191,10 +191,10 @@ class Keeper(Service):
             if kind is None:
                 self.log.error("machine {machine} stays: {error}", machine=action.provider_id, error=str(error))
             else:
-                kind.not_destroyed(action.machine_id, f"{type(error).__name__}: {error}"[:300], self._now())
+                kind.machines.not_destroyed(action.machine_id, f"{type(error).__name__}: {error}"[:300], self._now())
         else:
             if kind is not None:
-                kind.destroyed(action.machine_id, self._now())
+                kind.machines.destroyed(action.machine_id, self._now())
         await self._write()
 
     async def _compare(self) -> None:

@@ -1,7 +1,7 @@
 """The reference allocateserver put together: the pool, the machines on demand, the ledger, and one address to ask."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -76,8 +76,9 @@ class AllocateServer(MultiService):
         provisioner: Provisioner | None = None,
         hub: Hub | None = None,
         ledger: Ledger | None = None,
+        new_id: Callable[[], str] = lambda: token_hex(6),
     ) -> None:
-        """`thread`: see Ledger. `provisioner`, `hub` and `ledger` stand in for the real ones in tests."""
+        """`thread`: see Ledger. `provisioner`, `hub`, `ledger` and `new_id` (of a machine) are for tests."""
         super().__init__()
         self._clock = reactor
         self._settings = settings
@@ -89,6 +90,7 @@ class AllocateServer(MultiService):
         self._verifier = RequestVerifier(self._secret) if self._secret else None
         self._provisioner = provisioner
         self._hub = hub
+        self._new_id = new_id
         self.fleet: Fleet | None = None
         self.keeper: Keeper | None = None
 
@@ -142,7 +144,7 @@ class AllocateServer(MultiService):
     def _begin_fleet(self, kept: Kept, table: MachinesTable) -> None:
         kinds = self._tables.kinds
         groups = [kind.group(use) for use, kind in kinds.items()]
-        self.fleet = fleet = Fleet(groups, table.budget, table.patience, kept.name, lambda: token_hex(6))
+        self.fleet = fleet = Fleet(groups, table.budget, table.patience, kept.name, self._new_id)
         fleet.restore(kept.bookings, kept.sharers, kept.machines, int(self._clock.seconds()))
 
         def order(create: Create) -> Order:
@@ -212,8 +214,8 @@ class AllocateServer(MultiService):
         await self._keep()
         if isinstance(promised, Refusal):
             return promised
-        if begin - kind.group.before <= now and not kind.is_ready(promised.sfu):
-            return Refusal("The machine for this meeting is being made.", kind.wait_for(promised.sfu, now))
+        if begin - kind.group.before <= now and not kind.machines.is_ready(promised.sfu):
+            return Refusal("The machine for this meeting is being made.", kind.machines.wait_for(promised.sfu, now))
         return Answer(sfu=promised.sfu, turn=kind.group.turn or None)
 
     async def _instant(self, email: str, now: int) -> Answer | Refusal:
@@ -226,8 +228,8 @@ class AllocateServer(MultiService):
         await self._keep()
         if isinstance(holds, Refusal):
             return holds
-        if not kind.is_ready(holds.sfu):
-            return Refusal("The machine for this meeting is being made.", kind.wait_for(holds.sfu, now))
+        if not kind.machines.is_ready(holds.sfu):
+            return Refusal("The machine for this meeting is being made.", kind.machines.wait_for(holds.sfu, now))
         return Answer(sfu=holds.sfu, turn=kind.group.turn or None)
 
     def _pooled(self, decided: Booking | Sharer | None) -> Answer | Refusal:

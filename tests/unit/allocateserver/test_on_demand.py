@@ -57,10 +57,10 @@ class Planned:
             assert kind is not None
             if isinstance(action, Create) and makes:
                 self.made[action.machine_id] = action.machine
-                kind.created(action.machine_id, f"p-{action.machine_id}", self.now)
+                kind.machines.created(action.machine_id, f"p-{action.machine_id}", self.now)
             elif isinstance(action, Destroy):
                 self.made.pop(action.machine_id, None)
-                kind.destroyed(action.machine_id, self.now)
+                kind.machines.destroyed(action.machine_id, self.now)
         self.records += self.fleet.changes()
         return actions
 
@@ -136,10 +136,10 @@ def test_a_machine_with_people_in_it_stays_and_is_nobody_elses() -> None:
 
 def test_an_instant_meetings_machine_goes_when_it_was_unused_for_three_hours() -> None:
     planned = Planned()
-    assert planned.share("ada") == "1.instant:443" and not planned.kind("instant").is_ready("1.instant:443")
+    assert planned.share("ada") == "1.instant:443" and not planned.kind("instant").machines.is_ready("1.instant:443")
     planned.turn()
     planned.look()
-    assert planned.kind("instant").is_ready(planned.share("ada"))
+    assert planned.kind("instant").machines.is_ready(planned.share("ada"))
     planned.pass_time(5 * HOUR, **{"1_instant": 2})
     assert planned.addresses == ["1.instant:443"], "people are there"
     planned.pass_time(3 * HOUR - 600)
@@ -153,7 +153,7 @@ def test_a_spare_is_taken_at_once_and_another_one_made() -> None:
     planned.pass_time(120)
     assert len(planned.addresses) == 1
     taken = planned.share("ada")
-    assert planned.kind("instant").is_ready(taken), "without a wait"
+    assert planned.kind("instant").machines.is_ready(taken), "without a wait"
     planned.pass_time(120)
     assert len(planned.addresses) == 2
     planned.pass_time(4 * HOUR)
@@ -178,7 +178,7 @@ def test_who_waits_for_a_machine_that_does_not_come_is_given_another_one_that_is
     planned.look()
     planned.turn()
     planned.look()
-    assert ask() == spare and planned.kind(use).is_ready(spare)
+    assert ask() == spare and planned.kind(use).machines.is_ready(spare)
     assert ask() == spare
 
 
@@ -226,7 +226,7 @@ def test_an_older_server_under_the_same_address_is_not_taken_for_the_new_one() -
     planned.share("ada")
     planned.turn()
     planned.fleet.seen([SfuServer("1.instant:443", True, 500.0, 0)], planned.now + 10)
-    assert not planned.kind("instant").is_ready("1.instant:443")
+    assert not planned.kind("instant").machines.is_ready("1.instant:443")
 
 
 def test_a_provider_that_refuses_is_asked_again_ever_more_seldom() -> None:
@@ -236,7 +236,7 @@ def test_a_provider_that_refuses_is_asked_again_ever_more_seldom() -> None:
     for _ in range(700):
         for action in planned.turn(makes=False):
             asked.append(planned.now - NOON)
-            planned.kind("instant").refused(action.machine_id, "quota", planned.now)
+            planned.kind("instant").machines.refused(action.machine_id, "quota", planned.now)
         planned.now += 1
     assert asked == [0, 5, 15, 35, 75, 155, 315, 635]
     planned.records += planned.fleet.changes()
@@ -313,7 +313,7 @@ def test_a_doubtful_machine_is_destroyed_if_it_was_made() -> None:
     planned.share("ada")
     (action,) = planned.turn(makes=False)
     kind = planned.kind("instant")
-    kind.doubtful(action.machine_id, "timeout", planned.now)
+    kind.machines.doubtful(action.machine_id, "timeout", planned.now)
     (machine,) = planned.fleet.machines
     planned.fleet.listed([found(machine)], (), (), planned.now + 30)
     planned.now += 30
@@ -346,7 +346,7 @@ def test_a_ready_spare_is_not_refused_for_money_that_is_spent_already() -> None:
     planned = Planned(Group("instant", INSTANT.addresses, spares=1), budget=Budget(1.0, per_day=12.2))
     planned.pass_time(120)
     assert len(planned.addresses) == 1
-    assert planned.kind("instant").is_ready(planned.share("ada"))
+    assert planned.kind("instant").machines.is_ready(planned.share("ada"))
     planned.pass_time(120)
     assert len(planned.addresses) == 1, "there is no money for another spare"
 

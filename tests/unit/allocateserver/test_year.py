@@ -16,3 +16,11 @@ def test_weeks_with_crashes_leave_no_overlap_no_leak_and_nobody_waiting_in_vain(
     assert year.world.troubles == []
     counts = year.world.counts
     assert counts["crashes"] > 10 and counts["scheduled meetings held"] > 10 and counts["instant meetings held"] > 5
+
+
+def test_a_seed_is_a_year_so_that_what_went_wrong_can_be_seen_again(tmp_path: Path) -> None:
+    reports = []
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+        reports.append(Year(Plan(2028, days=3, crash_rate=0.02), tmp_path / name).run())
+    assert reports[0] == reports[1]
