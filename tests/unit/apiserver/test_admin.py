@@ -212,7 +212,7 @@ def test_what_is_typed_of_an_address_finds_nobody_yet(hub: Hub, ada: Browser, ty
 def test_the_audit_log_is_a_file_without_formulas(hub: Hub, ada: Browser) -> None:
     ada.schedule(title="=HYPERLINK(evil)")
     answer = ada.get("/api/v1/admin/audit.csv?word=meeting")
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8; header=present"
     text = answer.body.decode("utf-8-sig")
     assert text.splitlines()[0].startswith("at,word,outcome")
     assert "'=HYPERLINK(evil)" in text

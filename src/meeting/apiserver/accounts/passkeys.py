@@ -183,18 +183,7 @@ class Passkeys:
             "name": name,
             "created_at": now,
         }
-
-        notice = self._mail.compose(
-            "security_notice",
-            who.email,
-            now,
-            language=who.language,
-            zone=who.zone,
-            what="passkey",
-            name=name,
-            at=now,
-            scopes="",
-        )
+        notice = self._mail.security_notice(who, now, "passkey", name)
 
         def keep(transaction: Connection) -> int:
             if not _use_challenge(transaction, challenge, who.id, now):

@@ -8,7 +8,7 @@ sender finds it within a second.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -86,6 +86,23 @@ class KeptMail:
     html: str | None
     calendar: str | None
     sent_at: datetime
+
+
+class Reader(Protocol):
+    """Who gets a mail, and what they speak."""
+
+    @property
+    def email(self) -> str: ...
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def zone(self) -> str: ...
+
+
+#: New ways into an account that its owner is told of.
+Gain = Literal["passkey", "token"]
 
 
 class Mail:
@@ -171,6 +188,20 @@ class Mail:
             calendar=calendar,
             reply_to=reply_to,
             about=about,
+        )
+
+    def security_notice(self, reader: Reader, now: datetime, what: Gain, name: str, scopes: str = "") -> Letter:
+        """Tells somebody of a new way into their account, called `name`; `scopes`: what a token may."""
+        return self.compose(
+            "security_notice",
+            reader.email,
+            now,
+            language=reader.language,
+            zone=reader.zone,
+            what=what,
+            name=name,
+            at=now,
+            scopes=scopes,
         )
 
     def post(self, transaction: Connection, *letters: Letter) -> None:

@@ -66,17 +66,7 @@ class Tokens:
             None,
         )
         named = ", ".join(sorted(token.scopes))
-        notice = self._mail.compose(
-            "security_notice",
-            owner.email,
-            now,
-            language=owner.language,
-            zone=owner.zone,
-            what="token",
-            name=token.name,
-            at=now,
-            scopes=named,
-        )
+        notice = self._mail.security_notice(owner, now, "token", token.name, named)
         await self._database.run(self._keep, token, rules.digest(secret), notice)
         self._mail.wake()
         return token, secret

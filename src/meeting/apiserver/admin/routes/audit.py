@@ -6,13 +6,13 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from meeting.apiserver.accounts.origins import origin_of
-from meeting.apiserver.admin.routes.system import ERRORS, TAGS, csv_reply
+from meeting.apiserver.admin.routes.system import ERRORS, TAGS
 from meeting.apiserver.admin.use_cases import Administration, Told
 from meeting.apiserver.audit.rules import Outcome
 from meeting.apiserver.audit.use_cases import Search
 from meeting.apiserver.models import UtcMoment
 from meeting.apiserver.pages import Listed, Page, next_link
-from meeting.apiserver.spreadsheet import csv_of
+from meeting.apiserver.spreadsheet import csv_of, csv_reply
 from meeting.daemon.web import Api, Call, Reply, Who
 
 _COLUMNS = (

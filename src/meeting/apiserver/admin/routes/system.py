@@ -11,7 +11,7 @@ from meeting.apiserver.mail.administration import Queued
 from meeting.apiserver.meetings.administration import MOST_LISTED, Usage
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link
-from meeting.apiserver.spreadsheet import csv_of
+from meeting.apiserver.spreadsheet import csv_of, csv_reply
 from meeting.daemon.errors import Conflict, Forbidden, NotFound, SignInNeeded
 from meeting.daemon.web import Api, Call, Reply, Who
 
@@ -218,12 +218,6 @@ def add_routes(api: Api, administration: Administration) -> None:
     )
     async def admin_usage_csv(call: Call, query: MonthQuery) -> Reply:
         return csv_reply(f"usage-{query.month}.csv", _usage_csv(await administration.usage(*_month(query))))
-
-
-def csv_reply(name: str, content: bytes) -> Reply:
-    """A file of CSV, to be saved."""
-    headers = {"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": f'attachment; filename="{name}"'}
-    return Reply(200, content, headers)
 
 
 def _month(query: MonthQuery) -> tuple[int, int]:

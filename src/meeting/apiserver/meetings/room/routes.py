@@ -1,7 +1,7 @@
 """/api/v1/meetings/<code>/…: the lobby, what those who lead do in the room, hands, and who was there."""
 
-import re
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from meeting.apiserver.meetings.room.rooms import NotInTheRoom
 from meeting.apiserver.meetings.rules import Presenters
 from meeting.apiserver.models import Answer
 from meeting.apiserver.pages import Listed, Page, next_link
+from meeting.apiserver.spreadsheet import csv_reply
 from meeting.daemon.client import Unreachable
 from meeting.daemon.errors import Forbidden, NotFound, SignInNeeded
 from meeting.daemon.web import Api, Call, Reply, Who
@@ -24,8 +25,6 @@ Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 #: `<subject>:<device>`, or what somebody with the LiveKit key pair calls themselves.
 Identity = Annotated[str, Field(min_length=1, max_length=128)]
 Medium = Literal["microphone", "camera", "screen"]
-
-_SUBJECT = re.compile(r"[0-9a-f]{32}")
 
 
 class WaitingAnswer(Answer):
@@ -139,18 +138,13 @@ class AttendanceView(Answer):
     people: list[AttendeeAnswer] = Field(max_length=MOST_STAYS)
 
 
-def _known(subject: str) -> str:
-    """An id out of a path."""
-    if not _SUBJECT.fullmatch(subject):
-        raise NotFound("Nobody has this id.")
-    return subject
-
-
 def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: Attendances, callers: Callers) -> None:
     """Declare the routes of a meeting's room."""
     tags = ("room",)
     errors = (SignInNeeded, Forbidden, NotFound)
     in_the_room = (*errors, NotInTheRoom, Unreachable)
+    # What those who lead a meeting do in it.
+    deed = partial(api.route, callers=Who.HOST, scope="meetings:write", status=204, errors=in_the_room, tags=tags)
 
     @api.route(
         "POST",
@@ -179,81 +173,58 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
         door = await moderation.door(await callers.caller(call), code, call.client_address)
         return LobbyView.model_validate(door)
 
-    @api.route(
+    @deed(
         "POST",
         "/api/v1/meetings/<code>/lobby/admit",
-        callers=Who.HOST,
-        scope="meetings:write",
         audit="lobby.admit",
         body=LobbyDecision,
-        status=204,
         summary="Let people in.",
         errors=errors,
-        tags=tags,
     )
     async def admit(call: Call, body: LobbyDecision, code: str) -> Reply:
         await moderation.answer(await callers.caller(call), code, call.client_address, body.ids, admit=True)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "POST",
         "/api/v1/meetings/<code>/lobby/deny",
-        callers=Who.HOST,
-        scope="meetings:write",
         audit="lobby.deny",
         body=LobbyDecision,
-        status=204,
         summary="Turn people away.",
         errors=errors,
-        tags=tags,
     )
     async def deny(call: Call, body: LobbyDecision, code: str) -> Reply:
         await moderation.answer(await callers.caller(call), code, call.client_address, body.ids, admit=False)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "PATCH",
         "/api/v1/meetings/<code>/room",
-        callers=Who.HOST,
-        scope="meetings:write",
         audit="room.change",
         body=RoomChangesRequest,
-        status=204,
         summary="Lock, switch the lobby, close microphones, put somebody in the spotlight.",
-        errors=in_the_room,
-        tags=tags,
     )
     async def change_room(call: Call, body: RoomChangesRequest, code: str) -> Reply:
         changes = RoomChanges(**body.model_dump())
         await moderation.change(await callers.caller(call), code, call.client_address, changes)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "POST",
         "/api/v1/meetings/<code>/room/mute",
-        callers=Who.HOST,
-        scope="meetings:write",
         audit="room.mute",
         body=MuteRequest,
-        status=204,
         summary="Mute a microphone, stop a camera or a screen: somebody's, or everybody else's.",
-        errors=in_the_room,
-        tags=tags,
     )
     async def mute(call: Call, body: MuteRequest, code: str) -> Reply:
         await moderation.mute(await callers.caller(call), code, call.client_address, body.identity, body.medium)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "POST",
         "/api/v1/meetings/<code>/room/ask",
-        callers=Who.HOST,
-        scope="meetings:write",
         body=AskRequest,
-        status=204,
         summary="Ask somebody to switch on their microphone or camera; they decide.",
-        errors=in_the_room,
-        tags=tags,
     )
     async def ask(call: Call, body: AskRequest, code: str) -> Reply:
         await moderation.ask(await callers.caller(call), code, call.client_address, body.identity, body.medium)
@@ -275,36 +246,26 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
         await moderation.raise_hand(caller, code, call.client_address, body.device, body.raised)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "POST",
         "/api/v1/meetings/<code>/room/hands/lower",
-        callers=Who.HOST,
-        scope="meetings:write",
         body=LowerRequest,
-        status=204,
         summary="Lower somebody's hand, or all.",
-        errors=in_the_room,
-        tags=tags,
     )
     async def lower_hands(call: Call, body: LowerRequest, code: str) -> Reply:
         await moderation.lower_hands(await callers.caller(call), code, call.client_address, body.identity)
         return Reply(204)
 
-    @api.route(
+    @deed(
         "PUT",
         "/api/v1/meetings/<code>/roles/<id:subject>",
-        callers=Who.HOST,
-        scope="meetings:write",
         audit="meeting.role",
         body=RoleRequest,
-        status=204,
         summary="Make somebody co-host (the host only) or presenter, for the whole series.",
-        errors=in_the_room,
-        tags=tags,
     )
     async def appoint(call: Call, body: RoleRequest, code: str, subject: str) -> Reply:
         caller = await callers.caller(call)
-        await moderation.appoint(caller, code, call.client_address, _known(subject), Role(body.role))
+        await moderation.appoint(caller, code, call.client_address, subject, Role(body.role))
         return Reply(204)
 
     @api.route(
@@ -350,7 +311,7 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
         tags=tags,
     )
     async def unban(call: Call, code: str, subject: str) -> Reply:
-        await moderation.unban(await callers.caller(call), code, call.client_address, _known(subject))
+        await moderation.unban(await callers.caller(call), code, call.client_address, subject)
         return Reply(204)
 
     @api.route(
@@ -380,9 +341,4 @@ def add_routes(api: Api, moderation: Moderation, joining: Joining, attendances: 
     )
     async def download_attendance(call: Call, code: str) -> Reply:
         of, people = await attendances.of(await callers.caller(call), code, call.client_address)
-        name = f"attendance-{of.code}.csv"
-        headers = {
-            "Content-Type": "text/csv; charset=utf-8; header=present",
-            "Content-Disposition": f'attachment; filename="{name}"',
-        }
-        return Reply(200, as_csv(people), headers)
+        return csv_reply(f"attendance-{of.code}.csv", as_csv(people))
