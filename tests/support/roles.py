@@ -229,6 +229,8 @@ def _administration(world: World, root: Browser, somebody: str, meeting_id: str)
             world.things[route.path] = {"id": made.json["webhook"]["id"]}
         elif route.path.startswith("/api/v1/admin/mails/<"):
             world.things[route.path] = {"id": mail}
+        elif route.path.startswith("/api/v1/admin/meetings/<"):
+            world.things[route.path] = {"id": meeting_id}
         elif route.path.startswith("/api/v1/admin/usage"):
             world.things[route.path] = {"?": "?month=2026-11"}
     world.things |= {

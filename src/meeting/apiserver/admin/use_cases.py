@@ -20,7 +20,9 @@ from meeting.apiserver.database import Database
 from meeting.apiserver.mail import administration as mails
 from meeting.apiserver.mail.administration import Queued
 from meeting.apiserver.meetings import administration as of_meetings
+from meeting.apiserver.meetings import planned as plans
 from meeting.apiserver.meetings.administration import Live, Usage
+from meeting.apiserver.meetings.planned import Invitation, Planned, When
 from meeting.apiserver.meetings.rules import Kind, State
 from meeting.apiserver.meetings.scheduling import Scheduling
 from meeting.apiserver.meetings.use_cases import Meetings
@@ -89,6 +91,14 @@ class Administration:
     async def mails(self, state: str | None, page: Page) -> Slice[Queued]:
         """The queue, the newest first."""
         return await self._database.read(mails.listed, state, page)
+
+    async def planned(self, text: str, when: When, page: Page) -> Slice[Planned]:
+        """Scheduled meetings of everyone, as `meetings.planned` finds them."""
+        return await self._database.read(plans.planned, text, when, utc_now(self._clock), page)
+
+    async def invitations(self, meeting_id: str) -> list[Invitation]:
+        """Who is invited to one. Raises NotFound."""
+        return await self._database.read(plans.invitations, meeting_id)
 
     async def usage(self, year: int, month: int) -> Usage:
         """A month in numbers."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from meeting.apiserver.database import Database, insert_new
 from meeting.apiserver.mail import rules, words
@@ -245,6 +245,16 @@ def deliveries(transaction: Connection, about: Collection[str]) -> dict[tuple[st
         else:
             found[row.about, row.recipient] = Delivery("sent")
     return found
+
+
+def failures(transaction: Connection, about: Collection[str]) -> dict[str, int]:
+    """To how many people a mail about each of these has failed, where it has to any."""
+    failed = (
+        select(mail.c.about, func.count(mail.c.recipient.distinct()).label("people"))
+        .where(mail.c.about.in_(about), mail.c.state == FAILED)
+        .group_by(mail.c.about)
+    )
+    return {row.about: row.people for row in transaction.execute(failed)}
 
 
 def calendar_of(row: Any) -> Calendar | None:

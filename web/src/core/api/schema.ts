@@ -123,6 +123,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/admin/meetings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is scheduled, by whom, and how many were invited. */
+        get: operations["admin_meetings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/admin/meetings/{id}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is invited to a meeting, whether the mail arrived, and what they answered. */
+        get: operations["admin_invitations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/admin/overview": {
         parameters: {
             query?: never;
@@ -2273,6 +2307,34 @@ export interface components {
             kind: "instant";
         };
         /**
+         * InvitationAnswer
+         * @description Somebody who is invited.
+         */
+        InvitationAnswer: {
+            /** @description of the last mail to them; null when it is long ago */
+            delivery: components["schemas"]["DeliveryAnswer"] | null;
+            /** Email */
+            email: string;
+            /**
+             * Name
+             * @description empty: they have no account
+             */
+            name: string;
+            /**
+             * Reply
+             * @enum {string}
+             */
+            reply: "none" | "accepted" | "tentative" | "declined";
+        };
+        /**
+         * Invitations
+         * @description All who are invited to a meeting.
+         */
+        Invitations: {
+            /** Invitations */
+            invitations: components["schemas"]["InvitationAnswer"][];
+        };
+        /**
          * InviteeAnswer
          * @description Someone invited.
          */
@@ -2813,6 +2875,37 @@ export interface components {
          */
         MeetingView: components["schemas"]["MeetingAnswer"] | components["schemas"]["MeetingFace"];
         /**
+         * MeetingsQuery
+         * @description Which meetings.
+         */
+        MeetingsQuery: {
+            /**
+             * Cursor
+             * @description from `next`; made by the server, for this list only
+             * @default null
+             */
+            cursor: string | null;
+            /**
+             * Limit
+             * @description most that a page holds
+             * @default 50
+             */
+            limit: number;
+            /**
+             * Text
+             * @description a part of the title; or the address of the owner or an invitee
+             * @default
+             */
+            text: string;
+            /**
+             * When
+             * @description past: over, or cancelled
+             * @default upcoming
+             * @enum {string}
+             */
+            when: "upcoming" | "past";
+        };
+        /**
          * MinutesAnswer
          * @description The minutes as they stand.
          */
@@ -3164,6 +3257,60 @@ export interface components {
              * @default
              */
             version: string;
+        };
+        /**
+         * PlannedMeeting
+         * @description A scheduled meeting; of a series, its next occurrence.
+         */
+        PlannedMeeting: {
+            /** Accepted */
+            accepted: number;
+            /**
+             * Begin At
+             * Format: date-time
+             */
+            begin_at: string;
+            /** Cancelled */
+            cancelled: boolean;
+            /** Code */
+            code: string;
+            /** Declined */
+            declined: number;
+            /**
+             * End At
+             * Format: date-time
+             */
+            end_at: string;
+            /** Id */
+            id: string;
+            /** Invited */
+            invited: number;
+            /**
+             * Not Reached
+             * @description people whom a mail about it did not reach
+             */
+            not_reached: number;
+            owner: components["schemas"]["LiveOwner"];
+            /** Recurs */
+            recurs: boolean;
+            /** Title */
+            title: string;
+            /** Zone */
+            zone: string;
+        };
+        /**
+         * PlannedMeetings
+         * @description Those to come, the next first; those that are over, the latest first.
+         */
+        PlannedMeetings: {
+            /** Meetings */
+            meetings: components["schemas"]["PlannedMeeting"][];
+            /**
+             * Next
+             * @description the address of the next page; null: this is the last
+             * @default null
+             */
+            next: string | null;
         };
         /**
          * Presenters
@@ -4603,6 +4750,152 @@ export interface operations {
             };
             /** @description `conflict`: This does not fit what is there already. */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_meetings: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                text?: string;
+                when?: "upcoming" | "past";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlannedMeetings"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too-many-requests`: That was too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `please-wait`: Please wait a moment. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    admin_invitations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitations"];
+                };
+            };
+            /** @description `bad-request`: The request cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `sign-in-needed`: Please sign in. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden`: You may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not-found`: There is nothing here. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meeting.apiserver.admin.retention import Sweeper
-from meeting.apiserver.admin.routes import audit, hooks, people, settings, system
+from meeting.apiserver.admin.routes import audit, hooks, meetings, people, settings, system
 from meeting.apiserver.admin.use_cases import Administration
 from meeting.apiserver.audit.use_cases import Audit
 from meeting.apiserver.hooks.use_cases import Hooks
@@ -27,6 +27,7 @@ class Parts:
 def add_routes(api: Api, parts: Parts) -> None:
     """Declare the routes of administrators, and of the brand, which everybody sees."""
     system.add_routes(api, parts.administration)
+    meetings.add_routes(api, parts.administration)
     people.add_routes(api, parts.administration)
     audit.add_routes(api, parts.administration)
     settings.add_routes(api, parts.settings, parts.sweeper, parts.audit)
