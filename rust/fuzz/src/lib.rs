@@ -16,7 +16,7 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("framing", framing::framing),
@@ -27,6 +27,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("estimate", rtcp::estimate),
     ("srtp", srtp::srtp),
     ("forward", forward::forward),
+    ("relay_hello", relay::relay_hello),
     ("relay_packets", relay::relay_packets),
     ("relay_story", relay::relay_story),
 ];

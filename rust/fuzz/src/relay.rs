@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use meeting_relay::{
-    Client, ClientAction, Command, Effect, HEADROOM, PeerAction, Ports, Settings, Shard, TAILROOM,
+    Client, ClientAction, Command, Cookies, Effect, Greeting, HEADROOM, Hello, PeerAction, Ports,
+    Settings, Shard, TAILROOM,
 };
 use meeting_stun::{ChannelData, Class, Message, Method, Writer, attribute, write_channel_header};
 
@@ -23,6 +24,41 @@ pub fn relay_packets(data: &[u8]) {
         ClientAction::Request | ClientAction::Nothing => {}
     }
     world.peer_sends(0, peer(0), data);
+}
+
+/// Any bytes as the first datagram of a DTLS client, which then brings back the cookie it got.
+pub fn relay_hello(data: &[u8]) {
+    let Some(hello) = Hello::parse(data) else {
+        return;
+    };
+    let (cookies, client) = (Cookies::new(&[7; 32]), client(0));
+    let mut out = vec![0; data.len()];
+    let Greeting::Verify(size) = cookies.greet(1000, &client, &hello, &mut out) else {
+        panic!("nobody guesses a cookie");
+    };
+    assert!(size < data.len(), "less out than in");
+    let again = with_cookie(data, &out[28..size]);
+    let Some(again) = Hello::parse(&again) else {
+        panic!("a ClientHello with a cookie is one");
+    };
+    let mut first = vec![0; data.len() + size];
+    let Greeting::Proven(size) = cookies.greet(1000, &client, &again, &mut first) else {
+        panic!("the cookie is ours");
+    };
+    let first = Hello::parse(&first[..size]).expect("a ClientHello again");
+    assert_eq!(first.random(), hello.random());
+}
+
+/// A ClientHello with another cookie.
+fn with_cookie(hello: &[u8], cookie: &[u8]) -> Vec<u8> {
+    let at = 60 + usize::from(hello[59]);
+    let rest = &hello[at + 1 + usize::from(hello[at])..];
+    let mut again = [&hello[..at], &[cookie.len() as u8], cookie, rest].concat();
+    let body = (again.len() - 25) as u32;
+    again[11..13].copy_from_slice(&(body as u16 + 12).to_be_bytes());
+    again[14..17].copy_from_slice(&body.to_be_bytes()[1..]);
+    again[22..25].copy_from_slice(&body.to_be_bytes()[1..]);
+    again
 }
 
 /// Bytes as a story: commands, packets and the passing of time.

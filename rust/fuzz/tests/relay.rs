@@ -32,3 +32,18 @@ fn the_relay_survives_any_packet() {
     ];
     mutate::run(relay::relay_packets, &packets, 0x8656, 20_000);
 }
+
+#[test]
+fn the_beginning_of_dtls_survives_any_datagram() {
+    let hello = |cookie: &[u8]| {
+        let head = [0xFE, 0xFD];
+        let tail = [0, 2, 0xC0, 0x2B, 1, 0];
+        let body = [&head[..], &[7; 32], &[0, cookie.len() as u8], cookie, &tail].concat();
+        let size = body.len() as u8;
+        let record = [22, 0xFE, 0xFD, 0, 0, 0, 0, 0, 0, 0, 1, 0, size + 12];
+        let message = [1, 0, 0, size, 0, 1, 0, 0, 0, 0, 0, size];
+        [&record[..], &message, &body].concat()
+    };
+    let seeds = [hello(b""), hello(b"AAAAAAAAAAAA")];
+    mutate::run(relay::relay_hello, &seeds, 0x7350, 20_000);
+}

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod media;
 mod relay;
 mod relay_table;
+mod relay_values;
 
 /// `meeting.dataplane._native`: opened by `meeting.dataplane` alone.
 #[pymodule]

@@ -1,47 +1,19 @@
 //! The relay's control handle (docs/protocols/dataplane.md, "Relay").
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use meeting_engine::turn::{
-    self, Cause, Client, Command, Event, NoSocket, PeerLimits, Port, Ports, Settings, StreamLimits,
-    Total,
+    self, Cause, Command, PeerLimits, Port, Ports, Settings, StreamLimits, Total,
 };
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
-/// (worker, listener, host, port): a client as the engine knows it.
-pub(crate) type PyClient = (usize, u8, String, u16);
-
-/// What is heard, with its name in front.
-#[derive(IntoPyObject)]
-enum Heard<'py> {
-    Request((&'static str, PyClient, Bound<'py, PyBytes>)),
-    Gone((&'static str, PyClient)),
-    Attempt((&'static str, PyClient, u64, String, u16)),
-    Made((&'static str, u64, bool)),
-    Ended((&'static str, u64)),
-    Trouble((&'static str, String)),
-}
-
-/// Bounds of stream connections; times in milliseconds.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-struct PyStreamLimits {
-    connections: usize,
-    per_source: usize,
-    half_open: usize,
-    handshake: u64,
-    idle: u64,
-    queue: usize,
-    stuck: u64,
-    peers: usize,
-    peers_of_one: usize,
-    connect: u64,
-}
+use crate::relay_values::{
+    Heard, PyClient, PyStreamLimits, from_python, heard, ip, no_socket, socket_address,
+    socket_addresses,
+};
 
 /// A running relay: sockets and threads from construction to `close()`.
 #[pyclass(frozen, module = "meeting.dataplane._native")]
@@ -53,7 +25,7 @@ struct Relay {
 #[pymethods]
 impl Relay {
     #[new]
-    #[pyo3(signature = (*, listen, streams, limits, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second, allocation_rate, total_rate))]
+    #[pyo3(signature = (*, listen, dtls, streams, limits, relay, ports, workers, events, realm, nonce_key, nonce_lifetime, challenges_per_second, requests_per_second, allocation_rate, total_rate))]
     #[allow(
         clippy::too_many_arguments,
         reason = "they are named on the other side"
@@ -61,6 +33,7 @@ impl Relay {
     fn new(
         py: Python<'_>,
         listen: Vec<(String, u16)>,
+        dtls: Vec<(String, u16)>,
         streams: Vec<(String, u16, bool)>,
         limits: PyStreamLimits,
         relay: Vec<String>,
@@ -76,10 +49,8 @@ impl Relay {
         total_rate: u64,
     ) -> PyResult<Self> {
         let configuration = turn::Configuration {
-            listen: listen
-                .iter()
-                .map(|(host, port)| socket_address(host, *port))
-                .collect::<PyResult<_>>()?,
+            listen: socket_addresses(&listen)?,
+            dtls: socket_addresses(&dtls)?,
             streams: streams
                 .iter()
                 .map(|(host, port, tls)| Ok((socket_address(host, *port)?, *tls)))
@@ -104,7 +75,7 @@ impl Relay {
             events,
             shard: Settings {
                 realm,
-                first_stream: u8::try_from(listen.len()).unwrap_or(u8::MAX),
+                first_stream: u8::try_from(listen.len() + dtls.len()).unwrap_or(u8::MAX),
                 nonce_key,
                 nonce_lifetime,
                 challenges_per_second,
@@ -141,37 +112,10 @@ impl Relay {
         if let Some(engine) = self.read().as_ref() {
             engine.take_events(&mut events);
         }
-        let heard = |event| match event {
-            Event::Request {
-                worker,
-                client,
-                packet,
-            } => Heard::Request((
-                "request",
-                to_python(worker, client),
-                PyBytes::new(py, &packet),
-            )),
-            Event::Gone { worker, client } => Heard::Gone(("gone", to_python(worker, client))),
-            Event::Attempt {
-                worker,
-                client,
-                connection,
-                peer,
-            } => Heard::Attempt((
-                "attempt",
-                to_python(worker, client),
-                connection,
-                peer.ip().to_string(),
-                peer.port(),
-            )),
-            Event::Made { connection, made } => Heard::Made(("made", connection, made)),
-            Event::Ended { connection } => Heard::Ended(("ended", connection)),
-            Event::Trouble(text) => Heard::Trouble(("trouble", text)),
-        };
-        events.into_iter().map(heard).collect()
+        events.into_iter().map(|event| heard(py, event)).collect()
     }
 
-    /// The certificate of TLS handshakes from now on: PEM, with its chain, and its key. Raises ValueError.
+    /// The certificate of TLS and DTLS handshakes from now on: PEM, with its chain, and its key. Raises ValueError.
     fn set_certificate(&self, chain: &[u8], key: &[u8]) -> PyResult<()> {
         match self.read().as_ref() {
             Some(engine) => engine
@@ -388,38 +332,6 @@ impl Relay {
             engine.command(worker, command);
         }
     }
-}
-
-fn no_socket(refusal: NoSocket) -> PyErr {
-    match refusal {
-        NoSocket::Family => PyValueError::new_err("no relay address of this family"),
-        NoSocket::Ports => PyOSError::new_err("no relay port is free"),
-        NoSocket::System(error) => error.into(),
-    }
-}
-
-fn to_python(worker: usize, client: Client) -> PyClient {
-    let Client { listener, address } = client;
-    (worker, listener, address.ip().to_string(), address.port())
-}
-
-pub(crate) fn from_python((worker, listener, host, port): &PyClient) -> PyResult<(usize, Client)> {
-    Ok((
-        *worker,
-        Client {
-            listener: *listener,
-            address: socket_address(host, *port)?,
-        },
-    ))
-}
-
-pub(crate) fn ip(host: &str) -> PyResult<IpAddr> {
-    host.parse()
-        .map_err(|_| PyValueError::new_err(format!("{host} is not an IP address")))
-}
-
-pub(crate) fn socket_address(host: &str, port: u16) -> PyResult<SocketAddr> {
-    Ok(SocketAddr::new(ip(host)?, port))
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

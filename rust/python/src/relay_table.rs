@@ -10,7 +10,7 @@ use meeting_relay::{
 use meeting_stun::{Class, Method, Writer, attribute, write_channel_header};
 use pyo3::prelude::*;
 
-use crate::relay::{PyClient, from_python, ip, socket_address};
+use crate::relay_values::{PyClient, from_python, ip, socket_address};
 
 /// The table of one thread. Times are milliseconds.
 #[pyclass(frozen, module = "meeting.dataplane._native")]

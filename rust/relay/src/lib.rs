@@ -6,21 +6,25 @@
 //! Nothing is kept for a client that has not authenticated. What it may get is an answer of at most two bytes for each of
 //! its own, from a nonce that is a MAC over its address and the time, so that floods cost neither memory nor others' lines.
 
+mod actions;
 mod allocation;
 mod bucket;
 mod counters;
 mod front;
 mod headers;
+mod hello;
 mod limiter;
 mod nonce;
 mod shard;
 mod table;
 
+pub use actions::{Client, ClientAction, Command, Effect, PeerAction};
 pub use allocation::Ports;
 pub use bucket::Total;
 pub use counters::{Cause, Counters};
 pub use headers::{HEADROOM, IcmpError, TAILROOM};
-pub use shard::{Client, ClientAction, Command, Effect, PeerAction, Settings, Shard};
+pub use hello::{Cookies, Greeting, Hello};
+pub use shard::{Settings, Shard};
 pub use table::Moving;
 
 /// Milliseconds on a clock that only goes forward; its zero is the caller's.

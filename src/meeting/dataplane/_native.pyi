@@ -81,6 +81,7 @@ class Relay:
         self,
         *,
         listen: Sequence[tuple[str, int]],
+        dtls: Sequence[tuple[str, int]],
         streams: Sequence[tuple[str, int, bool]],
         limits: Mapping[str, int],
         relay: Sequence[str],

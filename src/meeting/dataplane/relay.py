@@ -35,6 +35,7 @@ class Relay:
         reactor: Any,
         *,
         listen: Sequence[tuple[str, int]],
+        dtls: Sequence[tuple[str, int]] = (),
         streams: Sequence[tuple[str, int, bool]] = (),
         relay: Sequence[str],
         ports: tuple[int, int],
@@ -43,11 +44,12 @@ class Relay:
         stream_limits: StreamLimits | None = None,
         workers: int = 1,
     ) -> None:
-        """`listen`: where clients come to by UDP; `streams`: where by TCP, and whether with TLS. `relay`: local
-        addresses for relay sockets, at most one a family.
+        """`listen`: where clients come to by UDP; `dtls`: where by DTLS; `streams`: where by TCP, and whether with
+        TLS. `relay`: local addresses for relay sockets, at most one a family.
         """
         self._reactor = IReactorFDSet(reactor)
         self._listen = list(listen)
+        self._dtls = list(dtls)
         self._streams = list(streams)
         self._stream_limits = stream_limits or StreamLimits()
         self._certificate: tuple[bytes, bytes] | None = None
@@ -68,6 +70,7 @@ class Relay:
         freshness.check(_native.SOURCE_HASH)
         self._engine = _native.Relay(
             listen=self._listen,
+            dtls=self._dtls,
             streams=self._streams,
             limits={
                 "connections": self._stream_limits.connections,
@@ -143,7 +146,7 @@ class Relay:
 
     def is_stream(self, client: RelayClient) -> bool:
         """Whether a client came by TCP or TLS."""
-        return client.listener >= len(self._listen)
+        return client.listener >= len(self._listen) + len(self._dtls)
 
     def join(self, connection: int, client: RelayClient) -> bool:
         """A client has come for a connection that waits."""
@@ -160,7 +163,7 @@ class Relay:
             self._engine.forget_kept(ipv6, port)
 
     def set_certificate(self, chain: bytes, key: bytes) -> None:
-        """For the TLS handshakes to come."""
+        """For the TLS and DTLS handshakes to come."""
         self._certificate = (chain, key)
         if self._engine is not None:
             self._engine.set_certificate(chain, key)

@@ -57,6 +57,13 @@ class Options(DaemonOptions):
             help="name:port of TURN over TLS: 443 gets through where only the web does, 5349 is usual; without: none",
             required=False,
         ),
+        Flag(
+            "dtlsPort",
+            "the UDP port of TURN over DTLS, with the name and certificate of --domainaddress: 5349 is usual;"
+            " without: none, as no browser comes by it",
+            convert=shared.port,
+            required=False,
+        ),
         shared.CERT,
         shared.CERTKEY,
         shared.ACME_DIRECTORY,
@@ -105,16 +112,16 @@ class Options(DaemonOptions):
             shared.boolean,
         ),
         Flag("peerConnections", "most TCP connections to peers of one allocation", "16", shared.whole_number),
-        Flag("connectionLimit", "most TCP and TLS connections", "16000", shared.whole_number),
+        Flag("connectionLimit", "most TCP, TLS and DTLS connections", "16000", shared.whole_number),
         Flag(
             "sourceConnections",
-            "most TCP and TLS connections from one address (IPv6: /64)",
+            "most TCP, TLS and DTLS connections from one address (IPv6: /64)",
             "8000",
             shared.whole_number,
         ),
         Flag("halfOpen", "most of these that have no allocation yet", "1000", shared.whole_number),
-        Flag("handshakeTime", "how long a TLS handshake may take", "10s", shared.seconds),
-        Flag("idleTime", "how long a TCP or TLS connection without an allocation may be silent", "30s", shared.seconds),
+        Flag("handshakeTime", "how long a TLS or DTLS handshake may take", "10s", shared.seconds),
+        Flag("idleTime", "how long a connection without an allocation may be silent", "30s", shared.seconds),
         Flag("readerQueue", "what may wait for a slow reader; media beyond is dropped", "256KB", shared.size),
         Flag("readerStall", "how long a reader of TCP or TLS may take nothing", "30s", shared.seconds),
         shared.APISERVER,
@@ -144,5 +151,12 @@ class Options(DaemonOptions):
             raise usage.UsageError("--domainaddress: TLS needs another port than --port, 443 or 5349")
         if self["cert"] and tls is None:
             raise usage.UsageError("--cert is for TLS: give --domainaddress name:port too")
+        dtls = self["dtlsPort"]
+        if dtls is not None and tls is None:
+            raise usage.UsageError("--dtlsPort needs a name and a certificate: give --domainaddress name:port too")
+        if dtls == self["port"]:
+            raise usage.UsageError("--dtlsPort: DTLS needs another port than --port, 5349 say")
+        if dtls is not None and self["relayPorts"].first <= dtls <= self["relayPorts"].last:
+            raise usage.UsageError("--dtlsPort lies within --relayPorts; choose another")
         if self["relayPorts"].first <= self["port"] <= self["relayPorts"].last:
             raise usage.UsageError("--port lies within --relayPorts; choose another")

@@ -58,6 +58,7 @@ class TurnServer(MultiService):
         self.relay = make_relay(
             reactor,
             listen=[(str(ip), settings["port"]) for ip in local],
+            dtls=[(str(ip), settings["dtlsPort"]) for ip in local if settings["dtlsPort"] is not None],
             streams=[
                 (str(ip), port, secure)
                 for port, secure in ((settings["port"], False), *((tls.port, True) for tls in secured))

@@ -17,6 +17,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.python.failure import Failure
 
+from tests.support.certificates import write_certificates
 from tests.support.deadlines import deadline
 from tests.support.processes import free_ports
 from tests.support.turnserver import HOST, credential, echo_pair, free_udp_port, probe_until_answered, turnserver
@@ -54,6 +55,10 @@ ROWS = [
     Row("client to client by indications", ("-c", "-y", "-s")),
     Row("TCP between clients", ("-T",)),
     Row("TCP between many clients", ("-T", "-n", "50", "-m", "4")),
+    Row("by TCP", ("-t", "-c")),
+    Row("by TLS", ("-t", "-S", "-c")),
+    Row("by DTLS", ("-S", "-c")),
+    Row("by DTLS with indications", ("-S", "-c", "-s")),
     Row("mobility", ("-c", "-M")),
     Row("more requests than needed", ("-c", "-G")),
     Row("a wrong password", ("-c",), works=False, user="wrong"),
@@ -77,14 +82,28 @@ class Coturn(ProcessProtocol):
 
 @asynccontextmanager
 async def coturn(users: list[tuple[str, str]], directory: Path) -> AsyncIterator[int]:
-    """Its port. What it denies by default on loopback is allowed: here it is the yardstick of what is useful."""
+    """Its port, for TLS and DTLS as well, with server.pem and server.key of `directory`.
+
+    What it denies by default on loopback is allowed: here it is the yardstick of what is useful.
+    """
     from twisted.internet import reactor
 
     assert COTURN is not None, MISSING
     port, relayed = free_udp_port(), free_ports(COTURNS)
     process = Coturn()
     arguments = [
-        *("-n", "--no-tls", "--no-dtls", "--no-cli", "--lt-cred-mech", "-r", "meeting", "--mobility"),
+        *(
+            "-n",
+            "--no-cli",
+            "--cert",
+            str(directory / "server.pem"),
+            "--pkey",
+            str(directory / "server.key"),
+            "--lt-cred-mech",
+            "-r",
+            "meeting",
+            "--mobility",
+        ),
         *("--allow-loopback-peers", "-L", HOST, "-L", "::1", "-E", HOST, "-E", "::1", "-p", str(port)),
         *(
             "--min-port",
@@ -120,15 +139,25 @@ async def uclient(port: int, row: Row, user: tuple[str, str], peer_port: int) ->
     return status == 0 and whole, printed
 
 
+def place(arguments: tuple[str, ...], *, secured: bool) -> int:
+    """Which of our addresses these arguments come to, over IPv4. Each way has one of both families."""
+    ways = ["udp", "dtls", "tcp", "tls"] if secured else ["udp", "tcp"]
+    stream, secure = bool({"-t", "-T"} & set(arguments)), "-S" in arguments
+    way = ("tls" if secure else "tcp") if stream else "dtls" if secure else "udp"
+    return 2 * ways.index(way)
+
+
 @deadline(90)
 async def test_what_works_with_coturn_works_with_us_and_what_is_refused_is_refused(tmp_path: Path) -> None:
     # coturn knows names from a list, so it gets one of its own; an expired one it has never heard of.
     plain = ("ana", "secret")
     theirs = {"good": plain, "wrong": ("ana", "no"), "expired": ("old", "secret")}
     few = free_ports(FEW)
+    write_certificates(tmp_path, "turn.test")
+    certificate = tmp_path / "server.pem", tmp_path / "server.key"
     ours = ("--oldChannels", "--tcpRelay", "--ip", HOST, "--ip", "::1")
     async with (
-        turnserver(*ours) as server,
+        turnserver(*ours, "--dtlsPort", str(free_udp_port()), certificate=certificate) as server,
         turnserver(*ours, "--relayPorts", f"{few[0]}-{few[-1]}") as narrow,
         coturn([plain], tmp_path) as coturn_port,
         echo_pair() as (_, four),
@@ -144,8 +173,8 @@ async def test_what_works_with_coturn_works_with_us_and_what_is_refused_is_refus
                 named = [f"{HOST}:{port}" for port in few]
             good = credential(identity=row.name, servers=named)
             users = {"good": good, "wrong": (good[0], "no"), "expired": credential(-1, servers=named)}
-            # Both families have each a port for UDP, then one for TCP.
-            port = (narrow if among_us else server).relay.addresses[2 if "-T" in row.arguments else 0][1]
+            addresses = (narrow if among_us else server).relay.addresses
+            port = addresses[place(row.arguments, secured=not among_us)][1]
             results = await gatherResults(
                 [
                     Deferred.fromCoroutine(uclient(port, row, users[row.user], peer_port)),

@@ -67,6 +67,11 @@ class World:
         (("--ip", "8.8.4.4", "--domainaddress", "turn.test:3478"), "TLS needs another port"),
         (("--ip", "8.8.4.4", "--cert", "a.pem", "--certkey", "a.key"), "--cert is for TLS"),
         (("--ip", "8.8.4.4", "--domainaddress", "turn.bbc.co.uk:443"), "write --acmeAgree"),
+        (("--ip", "8.8.4.4", "--dtlsPort", "5349"), "--dtlsPort needs a name and a certificate"),
+        (
+            ("--ip", "8.8.4.4", "--domainaddress", "turn.test:443", "--acmeDirectory", "none", "--dtlsPort", "3478"),
+            "DTLS needs another port",
+        ),
         (("--ip", "8.8.4.4", "--halfOpen", "0"), "more than 0"),
         (("--ip", "8.8.4.4", "--realm", "far too long"), "1 to 8 printable"),
         (("--ip", "8.8.4.4", "--relayPorts", "9-1"), "the first port"),

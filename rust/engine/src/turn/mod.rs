@@ -4,13 +4,17 @@
 //! sockets of its allocations live there too. [`Relay`] is the control side's handle: requests come out as [`Event`]s,
 //! decisions go in as commands to the worker that has the client.
 
+mod accepting;
 mod connection;
+mod dtls;
 mod icmp;
 mod joined;
+mod listening;
 mod lobby;
 mod peers;
 mod ports;
 mod relaying;
+mod sessions;
 mod sockets;
 mod sources;
 mod streams;
@@ -19,7 +23,7 @@ mod token;
 mod worker;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,20 +35,20 @@ pub use meeting_relay::{Cause, Client, Command, Counters, Ports, Settings, Total
 pub use sockets::{NoSocket, Port};
 
 use crate::queue::Queue;
-use crate::sys::{UdpOptions, bind_udp, listen as listen_tcp};
+use dtls::Dtls;
+use listening::Listening;
 use lobby::Lobby;
 use peers::Peers;
+use sessions::Sessions;
 use sockets::Sockets;
 use sources::Sources;
 pub use sources::StreamLimits;
-use streams::{Acceptor, Streams};
+use streams::Streams;
 use tls::Tls;
 use worker::{Order, Shared, Worker};
 
 /// Answers that may wait for a worker; more than that are dropped, and clients repeat their requests.
 const ORDERS: usize = 16_384;
-/// Bytes a listening socket may hold while its worker is busy.
-const LISTEN_BUFFER: usize = 4 << 20;
 /// How long a thread may take to hand over an allocation: it does nothing that waits.
 const HAND_OVER: Duration = Duration::from_secs(1);
 
@@ -53,6 +57,8 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 pub struct Configuration {
     /// Where clients come to by UDP.
     pub listen: Vec<SocketAddr>,
+    /// Where they come to by DTLS.
+    pub dtls: Vec<SocketAddr>,
     /// Where they come to by TCP, and whether with TLS.
     pub streams: Vec<(SocketAddr, bool)>,
     /// Bounds of what comes there.
@@ -124,6 +130,7 @@ pub struct Relay {
     sockets: Sockets,
     lobby: Arc<Lobby>,
     tls: Tls,
+    dtls: Dtls,
     events: Arc<Queue<Event>>,
     workers: Vec<Handle>,
 }
@@ -138,29 +145,12 @@ struct Handle {
 impl Relay {
     /// Opens the listening sockets and starts the threads.
     pub fn start(configuration: &Configuration) -> io::Result<Self> {
-        let groups = configuration
-            .listen
-            .iter()
-            .map(|address| listen(*address, configuration.workers))
-            .collect::<io::Result<Vec<_>>>()?;
         let tls = Tls::new().map_err(io::Error::other)?;
-        let stream_groups = configuration
-            .streams
-            .iter()
-            .map(|(address, secure)| {
-                let tls = secure.then_some(&tls);
-                listen_stream(*address, tls, configuration.workers)
-            })
-            .collect::<io::Result<Vec<_>>>()?;
-        let addresses = groups
-            .iter()
-            .map(|group| group[0].local_addr())
-            .chain(
-                stream_groups
-                    .iter()
-                    .map(|group| group[0].socket.local_addr()),
-            )
-            .collect::<io::Result<_>>()?;
+        let listening = Listening::open(configuration, &tls)?;
+        let addresses = match listening.first() {
+            Some(listening) => listening.addresses()?,
+            None => Vec::new(),
+        };
         let sources = Sources::new(configuration.limits);
         let events = Arc::new(Queue::new(configuration.events)?);
         let lobby = Lobby::new(
@@ -173,33 +163,42 @@ impl Relay {
             lobby,
             sockets: Sockets::new(&configuration.relay, configuration.ports),
             tls,
+            dtls: Dtls::default(),
             events,
             workers: Vec::new(),
         };
         let begin = Instant::now();
-        let mut groups: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
-        let mut stream_groups: Vec<_> = stream_groups.into_iter().map(Vec::into_iter).collect();
-        for index in 0..configuration.workers {
-            let listeners: Vec<UdpSocket> = groups.iter_mut().filter_map(Iterator::next).collect();
-            let acceptors = stream_groups
-                .iter_mut()
-                .filter_map(Iterator::next)
-                .collect();
-            let streams = Streams::new(acceptors, listeners.len(), configuration.limits, &sources);
+        for (index, listening) in listening.into_iter().enumerate() {
+            let Listening {
+                plain,
+                secure,
+                streams,
+            } = listening;
+            let first = plain.len() + secure.len();
+            let streams = Streams::new(streams, first, configuration.limits, &sources);
+            let sessions = Sessions::new(
+                secure,
+                plain.len(),
+                relay.dtls.clone(),
+                &configuration.shard.nonce_key,
+                configuration.limits,
+                &sources,
+            );
             let orders = Arc::new(Queue::new(ORDERS)?);
             let counters = Arc::new(Mutex::new(Counters::default()));
             let shared = Shared {
                 orders: Arc::clone(&orders),
                 events: Arc::clone(&relay.events),
                 counters: Arc::clone(&counters),
+                begin,
             };
             let worker = Worker::new(
                 index,
                 &configuration.shard,
-                listeners,
+                plain,
+                sessions,
                 streams,
                 Peers::new(&relay.lobby),
-                begin,
                 shared,
             )?;
             let thread = Builder::new()
@@ -214,12 +213,13 @@ impl Relay {
         Ok(relay)
     }
 
-    /// The certificate of TLS handshakes from now on, with its chain and its key, in PEM. The error is for administrators.
+    /// The certificate of TLS and DTLS handshakes from now on, with its chain and its key, in PEM. The error is for administrators.
     pub fn set_certificate(&self, chain: &[u8], key: &[u8]) -> Result<(), String> {
-        self.tls.set_certificate(chain, key)
+        self.tls.set_certificate(chain, key)?;
+        self.dtls.set_certificate(chain, key)
     }
 
-    /// The listening addresses as bound: those for UDP, then those for streams.
+    /// The listening addresses as bound: those for UDP, then those for DTLS, then those for streams.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -368,39 +368,6 @@ impl AsRawFd for Relay {
     fn as_raw_fd(&self) -> RawFd {
         self.events.as_raw_fd()
     }
-}
-
-/// One socket for each worker, all on one address.
-fn listen(address: SocketAddr, workers: usize) -> io::Result<Vec<UdpSocket>> {
-    // Without SO_REUSEPORT first: it would let a second server take half of our clients without a word.
-    let bound = bind_udp(address, UdpOptions::default())
-        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?
-        .local_addr()?;
-    let options = UdpOptions {
-        shared: workers > 1,
-        receive_buffer: LISTEN_BUFFER,
-        merge: true,
-    };
-    (0..workers).map(|_| bind_udp(bound, options)).collect()
-}
-
-/// The same for a stream.
-fn listen_stream(
-    address: SocketAddr,
-    tls: Option<&Tls>,
-    workers: usize,
-) -> io::Result<Vec<Acceptor>> {
-    let bound = listen_tcp(address, false)
-        .map_err(|error| io::Error::new(error.kind(), format!("{address}/tcp: {error}")))?
-        .local_addr()?;
-    (0..workers)
-        .map(|_| {
-            Ok(Acceptor {
-                socket: listen_tcp(bound, workers > 1)?,
-                tls: tls.cloned(),
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

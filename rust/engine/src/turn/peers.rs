@@ -9,9 +9,9 @@ use meeting_relay::{Cause, Now};
 use slab::Slab;
 
 use super::Event;
+use super::accepting::is_the_clients;
 use super::lobby::{Common, Lobby, PeerStream};
 use super::ports::Lease;
-use super::streams::is_the_clients;
 use super::token::Token;
 use super::worker::Worker;
 use crate::sys::connect_from;

@@ -23,7 +23,7 @@ const REQUEST: usize = 2048;
 /// What one thread needs to move packets, and cannot be moved between threads.
 pub(super) struct Buffers {
     pub(super) ready: Vec<u64>,
-    received: Receiver,
+    pub(super) received: Receiver,
     pub(super) sender: Sender,
     /// Datagrams of `received` on their way: from which socket, where to, which bytes.
     outgoing: Vec<Outgoing>,
@@ -46,6 +46,7 @@ struct Outgoing {
 enum Exit {
     Listener(u8),
     Connection(usize),
+    Session(usize),
     Relay(usize),
 }
 
@@ -78,6 +79,10 @@ impl Worker {
             filled += match Token::from(buffers.ready[at]) {
                 Token::Orders => 0,
                 Token::Listener(index) => self.receive_clients(now, index, filled, buffers),
+                Token::Secure(index) => {
+                    self.receive_secure(now, index, filled, buffers);
+                    0
+                }
                 Token::Slot(slot) => self.receive_peers(now, slot, filled, buffers),
                 Token::Acceptor(index) => {
                     self.accept(now, index);
@@ -208,8 +213,10 @@ impl Worker {
                 else {
                     continue;
                 };
-                let from = if !self.streams.is_stream(&client) {
+                let from = if usize::from(client.listener) < self.listeners.len() {
                     Exit::Listener(client.listener)
+                } else if let Some(index) = self.sessions.find(&client) {
+                    Exit::Session(index)
                 } else if let Some(index) = self.streams.find(&client) {
                     data = pad(room, data);
                     Exit::Connection(index)
@@ -244,6 +251,10 @@ impl Worker {
                 Exit::Listener(index) => self.listeners.get(usize::from(index)),
                 Exit::Connection(index) => {
                     self.send_data(now, index, run.iter().map(bytes));
+                    continue;
+                }
+                Exit::Session(index) => {
+                    self.send_secure(index, run.iter().map(bytes));
                     continue;
                 }
                 Exit::Relay(slot) => self

@@ -1,8 +1,7 @@
 //! The clients that come by TCP and TLS: accepting, reading, writing, and sending away.
 
 use std::collections::HashMap;
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,39 +10,30 @@ use meeting_stun::{Frame, next_frame};
 use slab::Slab;
 
 use super::Event;
+use super::accepting::Acceptor;
 use super::connection::Connection;
 use super::relaying::{Buffers, DATAGRAM};
 use super::sources::{Sources, StreamLimits};
-use super::tls::Tls;
 use super::token::Token;
 use super::worker::Worker;
 
-/// Connections taken at a turn.
-const ACCEPTED: usize = 64;
 /// Bytes read from a connection with one call.
 pub(super) const READ: usize = 64 << 10;
 /// The longest message: as much as is relayed, with the attributes of a Send indication.
 const MESSAGE: usize = DATAGRAM + 64;
 
-/// A listening socket; with TLS or without.
-#[derive(Debug)]
-pub(super) struct Acceptor {
-    pub(super) socket: TcpListener,
-    pub(super) tls: Option<Tls>,
-}
-
 /// The stream connections of one thread.
 #[derive(Debug)]
 pub(super) struct Streams {
-    acceptors: Vec<Acceptor>,
+    pub(super) acceptors: Vec<Acceptor>,
     /// The number of the first of them among the listening addresses.
-    first: usize,
+    pub(super) first: usize,
     /// Not accepting until the next sweep: the process is out of descriptors.
-    paused: bool,
-    connections: Slab<Connection>,
-    by_client: HashMap<Client, usize>,
+    pub(super) paused: bool,
+    pub(super) connections: Slab<Connection>,
+    pub(super) by_client: HashMap<Client, usize>,
     pub(super) limits: StreamLimits,
-    sources: Arc<Sources>,
+    pub(super) sources: Arc<Sources>,
 }
 
 impl Streams {
@@ -90,89 +80,9 @@ impl Streams {
             connection.place.set_half_open(half_open);
         }
     }
-
-    fn add(&mut self, socket: TcpStream, address: SocketAddr, acceptor: usize, now: Now) -> Added {
-        let Some(place) = Sources::take(&self.sources, address.ip()) else {
-            return Added::Refused;
-        };
-        let tls = match &self.acceptors[acceptor].tls {
-            None => None,
-            Some(tls) => match tls.accept() {
-                Ok(tls) => Some(tls),
-                Err(_) => return Added::Refused,
-            },
-        };
-        let ready = socket
-            .set_nonblocking(true)
-            .and_then(|()| socket.set_nodelay(true));
-        if ready.is_err() {
-            // It has gone already.
-            return Added::Gone;
-        }
-        let client = Client {
-            listener: (self.first + acceptor) as u8,
-            address,
-        };
-        let connection = Connection::new(socket, tls, client, place, now);
-        Added::As(self.connections.insert(connection))
-    }
-}
-
-enum Added {
-    As(usize),
-    Refused,
-    Gone,
 }
 
 impl Worker {
-    pub(super) fn accept(&mut self, now: Now, acceptor: usize) {
-        for _ in 0..ACCEPTED {
-            let Some(listener) = self.streams.acceptors.get(acceptor) else {
-                return;
-            };
-            let (socket, address) = match listener.socket.accept() {
-                Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // The client has gone while it waited.
-                Err(error) if is_the_clients(&error) => continue,
-                Err(error) => {
-                    self.report(format!("a connection cannot be accepted: {error}"));
-                    self.pause();
-                    return;
-                }
-            };
-            let index = match self.streams.add(socket, address, acceptor, now) {
-                Added::As(index) => index,
-                Added::Refused => {
-                    self.shard.counters.drop(Cause::ConnectionLimit);
-                    continue;
-                }
-                Added::Gone => continue,
-            };
-            let connection = &self.streams.connections[index];
-            let client = connection.client;
-            if let Err(error) = self
-                .epoll
-                .watch(connection, Token::Connection(index).into())
-            {
-                self.report(format!("a connection cannot be watched: {error}"));
-            }
-            // One that came from the same address before, whose end nobody has noticed, serves no more.
-            if let Some(old) = self.streams.by_client.insert(client, index) {
-                self.end(old);
-            }
-        }
-    }
-
-    /// Descriptors come back when others go.
-    fn pause(&mut self) {
-        for acceptor in &self.streams.acceptors {
-            // What cannot be forgotten goes on being watched, which costs time and nothing else.
-            let _ = self.epoll.forget(&acceptor.socket);
-        }
-        self.streams.paused = true;
-    }
-
     /// Messages of one read, and what became of them.
     pub(super) fn receive_stream(&mut self, now: Now, index: usize, buffers: &mut Buffers) {
         let Some(connection) = self.streams.connections.get_mut(index) else {
@@ -403,25 +313,4 @@ impl Worker {
             self.report(format!("no connections are accepted: {error}"));
         }
     }
-
-    pub(super) fn watch_acceptors(&self) -> io::Result<()> {
-        for (number, acceptor) in self.streams.acceptors.iter().enumerate() {
-            self.epoll
-                .watch(&acceptor.socket, Token::Acceptor(number).into())?;
-        }
-        Ok(())
-    }
-}
-
-/// Errors of accept(2) that are about the one connection that was waiting.
-pub(super) fn is_the_clients(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::Interrupted
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::HostUnreachable
-            | ErrorKind::TimedOut
-    )
 }

@@ -19,6 +19,8 @@ pub(super) enum Token {
     Dialled(usize),
     /// The peer's end of what is joined with a client's stream, by the number of that.
     Joined(usize),
+    /// A listening UDP socket of DTLS.
+    Secure(usize),
 }
 
 impl From<Token> for u64 {
@@ -32,6 +34,7 @@ impl From<Token> for u64 {
             Token::PeerListener(index) => (5, index),
             Token::Dialled(index) => (6, index),
             Token::Joined(index) => (7, index),
+            Token::Secure(index) => (8, index),
         };
         kind << 32 | index as Self
     }
@@ -48,7 +51,8 @@ impl From<u64> for Token {
             4 => Self::Slot(index),
             5 => Self::PeerListener(index),
             6 => Self::Dialled(index),
-            _ => Self::Joined(index),
+            7 => Self::Joined(index),
+            _ => Self::Secure(index),
         }
     }
 }

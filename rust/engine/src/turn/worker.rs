@@ -15,6 +15,7 @@ use super::lobby::PeerStream;
 use super::peers::{Peers, TcpRelay};
 use super::ports::Lease;
 use super::relaying::{BATCH, Buffers};
+use super::sessions::Sessions;
 use super::streams::Streams;
 use super::token::Token;
 use crate::queue::Queue;
@@ -74,12 +75,15 @@ pub(super) struct Shared {
     pub(super) orders: Arc<Queue<Order>>,
     pub(super) events: Arc<Queue<Event>>,
     pub(super) counters: Arc<Mutex<Counters>>,
+    /// When all their clocks began.
+    pub(super) begin: Instant,
 }
 
 pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) shard: Shard,
     pub(super) listeners: Vec<UdpSocket>,
+    pub(super) sessions: Sessions,
     pub(super) streams: Streams,
     pub(super) peers: Peers,
     pub(super) relays: Vec<Option<RelaySocket>>,
@@ -99,25 +103,30 @@ impl Worker {
         index: usize,
         settings: &Settings,
         listeners: Vec<UdpSocket>,
+        sessions: Sessions,
         streams: Streams,
         peers: Peers,
-        begin: Instant,
         shared: Shared,
     ) -> io::Result<Self> {
         let Shared {
             orders,
             events,
             counters,
+            begin,
         } = shared;
         let epoll = Epoll::new(BATCH)?;
         epoll.watch(&*orders, Token::Orders.into())?;
         for (number, listener) in listeners.iter().enumerate() {
             epoll.watch(listener, Token::Listener(number).into())?;
         }
+        for (number, socket) in sessions.sockets() {
+            epoll.watch(&**socket, Token::Secure(number).into())?;
+        }
         let worker = Self {
             index,
             shard: Shard::new(settings),
             listeners,
+            sessions,
             streams,
             peers,
             relays: Vec::new(),
@@ -186,6 +195,7 @@ impl Worker {
             self.next_sweep = now + SWEEP;
             let (relays, peers) = (&mut self.relays, &mut self.peers);
             self.shard.sweep(now, |slot| close(relays, peers, slot));
+            self.sweep_sessions(now);
             self.sweep_streams(now);
             self.sweep_peers(now);
         }
@@ -196,7 +206,7 @@ impl Worker {
         self.relay(now, buffers);
         self.resume(now, buffers);
         let mut counters = self.shard.counters();
-        counters.connections = self.streams.len() as u64;
+        counters.connections = (self.streams.len() + self.sessions.len()) as u64;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
     }
 
@@ -232,12 +242,15 @@ impl Worker {
                 }
             }
             Order::Adopt(moving, client, socket) => {
-                self.streams.set_half_open(&client, false);
+                self.is_served(&client);
                 let slot = self.shard.adopt(moving, client);
                 self.open(slot, socket);
             }
             Order::Answer(client, packet) => self.answer(now, &client, &packet),
-            Order::Stop => self.stopped = true,
+            Order::Stop => {
+                self.sessions.close();
+                self.stopped = true;
+            }
             #[cfg(test)]
             Order::Panic => panic!("as the test wants"),
         }
@@ -248,6 +261,9 @@ impl Worker {
         if self.streams.is_stream(client) {
             return self.answer_stream(now, client, packet);
         }
+        if let Some(index) = self.sessions.find(client) {
+            return self.send_secure(index, [packet]);
+        }
         let listener = self.listeners.get(usize::from(client.listener));
         if listener.is_none_or(|socket| socket.send_to(packet, client.address).is_err()) {
             self.shard.counters.drop(Cause::NotSent);
@@ -256,12 +272,18 @@ impl Worker {
 
     fn allocate(&mut self, now: Now, command: Command) -> Option<usize> {
         if let Command::Allocate { client, .. } = &command {
-            self.streams.set_half_open(client, false);
+            self.is_served(client);
         }
         match self.shard.command(now, command) {
             Effect::Opened(slot) => Some(slot),
             _ => None,
         }
+    }
+
+    /// Its connection is not half open any more.
+    fn is_served(&mut self, client: &Client) {
+        self.streams.set_half_open(client, false);
+        self.sessions.set_half_open(client, false);
     }
 
     fn open(&mut self, slot: usize, socket: RelaySocket) {
