@@ -1,11 +1,12 @@
 import { ActionIcon, Button, Group, Stack, Tabs, Text, Title } from "@mantine/core";
 import { IconCalendarCog, IconCalendarPlus, IconVideoPlus } from "@tabler/icons-react";
 import { useMutation } from "@tanstack/react-query";
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useNavigate } from "react-router";
 import type { Meeting } from "../core/api/types.ts";
 import { useHub } from "../hub.ts";
+import { later } from "../ui/later.tsx";
 import { Loading } from "../ui/Loading.tsx";
 import { ProblemAlert } from "../ui/ProblemAlert.tsx";
 import { useMe } from "../ui/useMe.ts";
@@ -13,8 +14,8 @@ import { usePageTitle } from "../ui/usePageTitle.ts";
 import { MeetingList } from "./MeetingList.tsx";
 
 // The calendar's parts are large: they come when a dialog opens.
-const CalendarDialog = lazy(async () => ({ default: (await import("./CalendarDialog.tsx")).CalendarDialog }));
-const ScheduleDialog = lazy(async () => ({ default: (await import("./ScheduleDialog.tsx")).ScheduleDialog }));
+const CalendarDialog = later(async () => (await import("./CalendarDialog.tsx")).CalendarDialog);
+const ScheduleDialog = later(async () => (await import("./ScheduleDialog.tsx")).ScheduleDialog);
 
 export function HomePage() {
   const { t } = useTranslation();
@@ -63,10 +64,8 @@ export function HomePage() {
           <MeetingList when="past" onEdit={setEditing} />
         </Tabs.Panel>
       </Tabs>
-      <Suspense fallback={<Loading />}>
-        {calendar ? <CalendarDialog onClose={() => setCalendar(false)} /> : null}
-        {editing === null ? null : <ScheduleDialog meeting={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
-      </Suspense>
+      {calendar ? <CalendarDialog onClose={() => setCalendar(false)} /> : null}
+      {editing === null ? null : <ScheduleDialog meeting={editing === "new" ? null : editing} onClose={() => setEditing(null)} />}
     </Stack>
   );
 }

@@ -1,6 +1,7 @@
 /** The catalogue of texts. English is built in; every other language is a chunk of its own, fetched when chosen. */
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
+import { fetchPart } from "../ui/parts.ts";
 import en from "./en.json";
 
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
@@ -28,7 +29,7 @@ export function preferredLanguage(): Language {
 
 async function load(language: Language): Promise<void> {
   if (language === "en" || i18next.hasResourceBundle(language, "translation")) return;
-  const catalogue = await loaders[language]();
+  const catalogue = await fetchPart(loaders[language], { mayReload: false });
   i18next.addResourceBundle(language, "translation", catalogue.default);
 }
 
@@ -42,7 +43,8 @@ export async function startCatalogue(language: Language): Promise<void> {
       interpolation: { escapeValue: false },
     });
   }
-  await show(language);
+  // Rather in English than not at all.
+  await show(language).catch(() => show("en"));
 }
 
 async function show(language: Language): Promise<void> {

@@ -1,6 +1,6 @@
 /** The page of one meeting: look it up, check the devices, go in. What happens inside comes in a chunk of its own. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Navigate, useParams } from "react-router";
 import { Problem } from "../core/api/problem.ts";
@@ -9,13 +9,19 @@ import { useHub } from "../hub.ts";
 import type { LiveMeeting } from "../room/enter.ts";
 import type { FirstTracks } from "../room/outgoing.ts";
 import { Loading } from "../ui/Loading.tsx";
+import { fetchPart } from "../ui/parts.ts";
 import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
 import { Closed } from "./Closed.tsx";
 import { Lobby } from "./Lobby.tsx";
+import type { MeetingRoom } from "./MeetingRoom.tsx";
 import { useMeetingKey } from "./useMeetingKey.ts";
 
-const MeetingRoom = lazy(async () => ({ default: (await import("./MeetingRoom.tsx")).MeetingRoom }));
+/** What happens inside: the page and what it stands on. */
+const inside = async () => {
+  const [{ MeetingRoom }, { enterMeeting }] = await Promise.all([import("./MeetingRoom.tsx"), import("../room/enter.ts")]);
+  return { MeetingRoom, enterMeeting };
+};
 
 export interface Ready {
   choices: Choices;
@@ -33,14 +39,16 @@ export function MeetingPage() {
   const queries = useQueryClient();
   const meeting = useQuery({ queryKey: ["meeting", code], queryFn: () => hub.meeting(code), refetchOnWindowFocus: false });
   const held = useMeetingKey(code);
-  const [live, setLive] = useState<LiveMeeting | null>(null);
+  const [live, setLive] = useState<{ meeting: LiveMeeting; MeetingRoom: typeof MeetingRoom } | null>(null);
+  const [broken, setBroken] = useState<unknown>(null);
   const title = meeting.data === undefined ? "" : meeting.data.title || t("meeting.untitled", { name: meeting.data.owner.name });
   usePageTitle(title || t("meeting.title"));
   useEffect(() => {
     // The room's code comes while people look at their hair.
-    void import("./MeetingRoom.tsx");
+    inside().catch(() => undefined); // asked for again, with patience, when it is needed
   }, []);
-  useEffect(() => () => void live?.session.leave(), [live]);
+  useEffect(() => () => void live?.meeting.session.leave(), [live]);
+  if (broken !== null) throw broken; // for the page of errors
 
   if (meeting.isPending || me.isPending) return <Loading />;
   const refused = meeting.error ?? me.error;
@@ -49,11 +57,7 @@ export function MeetingPage() {
   if (meeting.data === undefined) return <Loading />;
 
   if (live !== null) {
-    return (
-      <Suspense fallback={<Loading />}>
-        <MeetingRoom live={live} title={title} onAgain={() => setLive(null)} />
-      </Suspense>
-    );
+    return <live.MeetingRoom live={live.meeting} title={title} onAgain={() => setLive(null)} />;
   }
   const { state } = meeting.data;
   if (state === "ended" || state === "cancelled") return <Closed state={state} />;
@@ -65,7 +69,10 @@ export function MeetingPage() {
       guest={guest}
       held={held}
       onJoin={(ready) => {
-        void import("../room/enter.ts").then(({ enterMeeting }) => setLive(enterMeeting({ hub, code, ...ready })));
+        fetchPart(inside).then(
+          ({ enterMeeting, MeetingRoom }) => setLive({ meeting: enterMeeting({ hub, code, ...ready }), MeetingRoom }),
+          setBroken,
+        );
       }}
     />
   );

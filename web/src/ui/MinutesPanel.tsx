@@ -1,13 +1,8 @@
-import { lazy, Suspense } from "react";
-import { Loading } from "./Loading.tsx";
+import { later } from "./later.tsx";
 
-// The editor is as large as all the rest: it comes when it is opened.
-const Minutes = lazy(async () => ({ default: (await import("../minutes/index.ts")).Minutes }));
+/** The editor is as large as all the rest: it comes when it is opened. It may be opened in a call, which goes on. */
+const Minutes = later(async () => (await import("../minutes/index.ts")).Minutes, { mayReload: false });
 
 export function MinutesPanel({ code }: { code: string }) {
-  return (
-    <Suspense fallback={<Loading />}>
-      <Minutes meetingCode={code} />
-    </Suspense>
-  );
+  return <Minutes meetingCode={code} />;
 }
