@@ -8,6 +8,7 @@ import { useMe } from "../ui/useMe.ts";
 import { usePageTitle } from "../ui/usePageTitle.ts";
 import { AuditTab } from "./AuditTab.tsx";
 import { MailTab } from "./MailTab.tsx";
+import { MeetingsTab } from "./MeetingsTab.tsx";
 import { OverviewTab } from "./OverviewTab.tsx";
 import { PeopleTab } from "./PeopleTab.tsx";
 import { SettingsTab } from "./SettingsTab.tsx";
@@ -17,6 +18,7 @@ import { WebhooksTab } from "./WebhooksTab.tsx";
 const TABS = {
   overview: OverviewTab,
   people: PeopleTab,
+  meetings: MeetingsTab,
   mails: MailTab,
   usage: UsageTab,
   audit: AuditTab,

@@ -7,6 +7,8 @@ export type Overview = Schemas["OverviewAnswer"];
 export type Server = Schemas["RegisteredServer"];
 export type Account = Schemas["AccountAnswer"];
 export type Mail = Schemas["MailAnswer"];
+export type Planned = Schemas["PlannedMeeting"];
+export type Invitation = Schemas["InvitationAnswer"];
 export type Settings = Schemas["SettingsAnswer"];
 export type Values = Settings["values"];
 export type Retention = NonNullable<Values["retention"]>;
@@ -45,6 +47,8 @@ export function adminOf({ call }: Pick<Hub, "call">) {
     act: (one: Account, what: "block" | "unblock" | "sign-out") => call<Account>("POST", `${ADMIN}/people/${id(one.id)}/${what}`),
     erase: (one: Account, email: string) => call<Account>("POST", `${ADMIN}/people/${id(one.id)}/erase`, { email }),
     exportAddress: (one: Account) => `${ADMIN}/people/${id(one.id)}/export`,
+    meetings: (wanted: Wanted, next?: string) => page<Planned, "meetings">(next ?? `${ADMIN}/meetings${queryOf(wanted)}`, "meetings"),
+    invitations: async (meeting: Planned) => (await call<{ invitations: Invitation[] }>("GET", `${ADMIN}/meetings/${id(meeting.id)}/invitations`)).invitations,
     mails: (wanted: Wanted, next?: string) => page<Mail, "mails">(next ?? `${ADMIN}/mails${queryOf(wanted)}`, "mails"),
     retryMail: (mail: Mail) => call("POST", `${ADMIN}/mails/${id(mail.id)}/retry`),
     dropMail: (mail: Mail) => call("DELETE", `${ADMIN}/mails/${id(mail.id)}`),
