@@ -42,7 +42,9 @@ export function MeetingsTab() {
           <>
             <Table.Td>
               <Group gap="xs">
-                <Text style={{ overflowWrap: "anywhere" }}>{meeting.title}</Text>
+                <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+                  {meeting.title}
+                </Text>
                 {meeting.cancelled ? <Badge color="red.9">{t("admin.planned.cancelled")}</Badge> : null}
                 {meeting.recurs ? <Badge color="gray.8">{t("admin.planned.recurs")}</Badge> : null}
               </Group>
