@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.forwarding import Round, Scenario, python_cost, ratio, row
-from tests.bench.joining import Joins, rows
+from tests.bench.joining import Crowd, Joins, crowd_rows, lean_rows, sdk_rows
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 TEXT = """\
@@ -45,7 +45,7 @@ class Conditions:
         return cls(datetime.now(UTC), os.getloadavg()[0])
 
 
-def tables(seconds: float, forwarded: Sequence[Forwarded], joins: Joins) -> str:
+def tables(seconds: float, forwarded: Sequence[Forwarded], lean: Joins, crowd: Crowd, sdk: Joins) -> str:
     """Markdown that also reads well in a terminal."""
     costs = aligned(
         ("scenario and row", "CPU ns/packet", "packets", "a turn", "lost", "p50 µs", "p99 µs"),
@@ -72,9 +72,14 @@ def tables(seconds: float, forwarded: Sequence[Forwarded], joins: Joins) -> str:
             "",
             *ratios,
             "",
-            f"And {joins.count} late joins, one after another; one person with camera and microphone is in the room:",
+            f"Joining with a client that decodes nothing, {lean.count} times one after another, while somebody with a",
+            "camera and a microphone is in the room; and many at once, while one person speaks:",
             "",
-            *aligned(("what", "figure"), rows(joins)),
+            *aligned(("what", "figure", "goal, at most"), [*lean_rows(lean), *crowd_rows(crowd)]),
+            "",
+            f"And {sdk.count} times with LiveKit's SDK, which decodes and plays:",
+            "",
+            *aligned(("what", "figure"), sdk_rows(sdk)),
         ]
     )
 

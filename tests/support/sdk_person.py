@@ -67,6 +67,12 @@ class SdkPerson:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.room.disconnect()
 
+    async def misses(self, identity: str) -> None:
+        """Waits until it has heard that somebody left."""
+        while identity not in self.left:
+            self.changed.clear()
+            await self.changed.wait()
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)

@@ -1,5 +1,5 @@
-//! The load generator of tests/bench, `meeting-load join …` or `meeting-load bare …`, and the bad network of tests/quality,
-//! `meeting-load switch …`; see the READMEs there.
+//! The load generator of tests/bench, `meeting-load join …`, `meeting-load peers …` or `meeting-load bare …`, and the bad
+//! network of tests/quality, `meeting-load switch …`; see the READMEs there.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use meeting_engine::sys::Epoll;
 use meeting_link::{Identity, Remote};
 use meeting_load::media::{Camera, age};
-use meeting_load::{Identities, Participant, bare, switch};
+use meeting_load::{Identities, Participant, bare, peers, switch};
 
 /// How long all together may take to connect.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -31,9 +31,10 @@ fn main() -> Result<(), Failure> {
         .collect();
     match mode.as_str() {
         "join" => join(&options),
+        "peers" => Ok(peers::run(&identity(&options)?)?),
         "bare" => compare(&options),
         "switch" => between(&options),
-        _ => Err("meeting-load join|bare|switch name=value …".into()),
+        _ => Err("meeting-load join|peers|bare|switch name=value …".into()),
     }
 }
 
@@ -117,14 +118,19 @@ fn written(cameras: &[Camera]) -> u64 {
     cameras.iter().map(Camera::written).sum()
 }
 
+/// The certificate of all participants.
+fn identity(options: &HashMap<String, String>) -> Result<Identity, Failure> {
+    Ok(Identity::new(
+        std::fs::read(option(options, "certificate")?)?,
+        std::fs::read(option(options, "key")?)?,
+    )?)
+}
+
 /// Joins a Port: the first participants publish, everybody gets what the others send.
 fn join(options: &HashMap<String, String>) -> Result<(), Failure> {
     let shape = Shape::of(options)?;
     let seconds: f64 = option(options, "seconds")?.parse()?;
-    let own = Identity::new(
-        std::fs::read(option(options, "certificate")?)?,
-        std::fs::read(option(options, "key")?)?,
-    )?;
+    let own = identity(options)?;
     let epoch = Instant::now();
     let mut everybody = (0..shape.people)
         .map(|number| {

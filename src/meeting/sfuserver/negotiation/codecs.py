@@ -12,6 +12,7 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from meeting.dataplane.values import Codec, Kind
 from meeting.sfuserver.negotiation.sdp import SdpError, Section
@@ -58,6 +59,8 @@ FEEDBACK = {
 }
 KNOWN = {Kind.AUDIO: ("opus", "red"), Kind.VIDEO: ("vp8", "h264", "vp9", "av1", "h265")}
 OPUS = {"minptime": "10", "useinbandfec": "1"}
+LONGEST_REMEMBERED = 16 * 1024
+"""Characters of one section's codecs; browsers say some 3,000 of a picture's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +107,30 @@ class Format:
         )
 
 
-def read_formats(section: Section) -> list[Format]:
+def read_formats(section: Section) -> tuple[Format, ...]:
     """The codecs of a section in its order of preference, each with the payload type of its retransmissions."""
+    said = tuple(tuple(section.values(name)) for name in ("rtpmap", "fmtp", "rtcp-fb"))
+    # Sections of one kind say the same, and so do most clients: only where that is long, it is not remembered.
+    long = sum(len(value) for values in said for value in values) > LONGEST_REMEMBERED
+    return (_formats.__wrapped__ if long else _formats)(section.formats, *said)
+
+
+@lru_cache(maxsize=256)
+def _formats(
+    payload_types: tuple[str, ...], rtpmaps: tuple[str, ...], fmtps: tuple[str, ...], feedbacks: tuple[str, ...]
+) -> tuple[Format, ...]:
     maps: dict[int, tuple[str, int, int]] = {}
-    for value in section.values("rtpmap"):
+    for value in rtpmaps:
         payload_type, _, encoding = value.partition(" ")
         name, _, rest = encoding.partition("/")
         rate, _, channels = rest.partition("/")
         maps[_payload_type(payload_type)] = (name, _number(rate), _number(channels) if channels else 1)
     parameters: dict[int, dict[str, str]] = {}
-    for value in section.values("fmtp"):
+    for value in fmtps:
         payload_type, _, text = value.partition(" ")
         parameters[_payload_type(payload_type)] = _parameters(text)
     feedback: dict[str, list[str]] = {}
-    for value in section.values("rtcp-fb"):
+    for value in feedbacks:
         payload_text, _, text = value.partition(" ")
         feedback.setdefault(payload_text, []).append(text.strip())
     rtx = {
@@ -126,7 +139,7 @@ def read_formats(section: Section) -> list[Format]:
         if name.lower() == "rtx" and "apt" in parameters.get(payload_type, {})
     }
     formats = []
-    for text in section.formats:
+    for text in payload_types:
         payload_type_number = _payload_type(text)
         if payload_type_number in maps:
             name, clock_rate, channel_count = maps[payload_type_number]
@@ -141,7 +154,7 @@ def read_formats(section: Section) -> list[Format]:
                     rtx_payload_type=rtx.get(payload_type_number),
                 )
             )
-    return formats
+    return tuple(formats)
 
 
 def choose(

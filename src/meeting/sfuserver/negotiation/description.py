@@ -126,7 +126,7 @@ def _read_section(section: Section, *, bundled: bool) -> RemoteSection:
         encodings=_encodings(section, rids) if reads_media else (),
         simulcast=simulcast.removeprefix("send ").split(" ")[0] if simulcast else None,
         rids=rids,
-        formats=tuple(read_formats(section)) if reads_media else (),
+        formats=read_formats(section) if reads_media else (),
         extensions=read_extensions(section) if reads_media else {},
         reduced_size=section.has("rtcp-rsize"),
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal, NamedTuple
 
 from meeting.dataplane.values import Kind
@@ -103,8 +104,7 @@ def make_offer(transport: Transport, version: int, sections: Iterable[OfferedSec
     """The offer of a connection that only sends: data in mid 0, then the tracks."""
     offered = [_data_section("0", "UDP/DTLS/SCTP")]
     for wanted in sections:
-        formats = offered_formats(wanted.kind, stereo=wanted.stereo)
-        section = _media_section(wanted.mid, wanted.kind, formats, offered_extensions(wanted.kind), reduced_size=True)
+        section = _media_section(wanted.mid, wanted.kind, _offered(wanted.kind, wanted.stereo), reduced_size=True)
         if wanted.refused:
             section.port = 0
             section.add("inactive")
@@ -127,7 +127,8 @@ def _answer_section(offered: RemoteSection, decision: Receive | Send | None) -> 
         return section
     if isinstance(decision, Receive):
         formats = [_opus_as_asked(codec, decision) for codec in formats]
-    section = _media_section(offered.mid, offered.kind, formats, extensions, reduced_size=offered.reduced_size)
+    agreement = _agreement(formats, extensions)
+    section = _media_section(offered.mid, offered.kind, agreement, reduced_size=offered.reduced_size)
     if isinstance(decision, Receive) and offered.sends:
         section.add("recvonly")
         for rid in offered.rids:
@@ -140,28 +141,43 @@ def _answer_section(offered: RemoteSection, decision: Receive | Send | None) -> 
     return section
 
 
-def _media_section(
-    mid: str, kind: Kind, formats: Sequence[Format], extensions: Mapping[str, int], *, reduced_size: bool
-) -> Section:
+class _Agreement(NamedTuple):
+    """What a section says of its codecs and header extensions."""
+
+    payload_types: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+def _agreement(formats: Sequence[Format], extensions: Mapping[str, int]) -> _Agreement:
     payload_types: list[int] = []
+    said = Block()
     for codec in formats:
         payload_types.append(codec.payload_type)
         if codec.rtx_payload_type is not None:
             payload_types.append(codec.rtx_payload_type)
-    section = Section(kind=kind.value, formats=tuple(str(number) for number in dict.fromkeys(payload_types)))
+        _say_format(said, codec)
+    for uri, number in extensions.items():
+        said.add("extmap", f"{number} {uri}")
+    return _Agreement(tuple(str(number) for number in dict.fromkeys(payload_types)), tuple(said.lines))
+
+
+@cache
+def _offered(kind: Kind, stereo: bool) -> _Agreement:
+    return _agreement(offered_formats(kind, stereo=stereo), offered_extensions(kind))
+
+
+def _media_section(mid: str, kind: Kind, agreement: _Agreement, *, reduced_size: bool) -> Section:
+    section = Section(kind=kind.value, formats=agreement.payload_types)
     section.lines.append(Line("c", "IN IP4 0.0.0.0"))
     section.add("mid", mid)
     section.add("rtcp-mux")
     if reduced_size:
         section.add("rtcp-rsize")
-    for codec in formats:
-        _say_format(section, codec)
-    for uri, number in extensions.items():
-        section.add("extmap", f"{number} {uri}")
+    section.lines += agreement.lines
     return section
 
 
-def _say_format(section: Section, codec: Format) -> None:
+def _say_format(section: Block, codec: Format) -> None:
     channels = f"/{codec.channels}" if codec.channels > 1 else ""
     section.add("rtpmap", f"{codec.payload_type} {codec.name}/{codec.clock_rate}{channels}")
     if codec.parameters:

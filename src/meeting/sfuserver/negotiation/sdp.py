@@ -7,7 +7,7 @@ asked for, so an odd line in one section does not spoil the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,27 +38,31 @@ class Block:
     """Lines that belong together: the session's, or one media section's."""
 
     lines: list[Line] = field(default_factory=list)
+    """Only ever appended to."""
+    _attributes: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """By name, of the first `_indexed` lines: a description is asked for some twenty names a section."""
+    _indexed: int = field(default=0, init=False, repr=False, compare=False)
 
     def add(self, name: str, value: str | None = None) -> None:
         """Append an attribute, `a=name` or `a=name:value`."""
         self.lines.append(Line("a", name if value is None else f"{name}:{value}"))
 
-    def values(self, name: str) -> Iterator[str]:
+    def values(self, name: str) -> Sequence[str]:
         """The values of every attribute of this name, in order; "" for one without a value."""
-        prefix = name + ":"
-        for line in self.lines:
-            if line.type == "a":
-                if line.value.startswith(prefix):
-                    yield line.value[len(prefix) :]
-                elif line.value == name:
-                    yield ""
+        if self._indexed < len(self.lines):
+            for line in self.lines[self._indexed :]:
+                if line.type == "a":
+                    known, _, value = line.value.partition(":")
+                    self._attributes.setdefault(known, []).append(value)
+            self._indexed = len(self.lines)
+        return self._attributes.get(name, ())
 
     def value(self, name: str) -> str | None:
         """The first attribute of this name; None if there is none."""
-        return next(self.values(name), None)
+        return next(iter(self.values(name)), None)
 
     def has(self, name: str) -> bool:
-        return self.value(name) is not None
+        return bool(self.values(name))
 
 
 @dataclass(slots=True)
@@ -99,9 +103,10 @@ class Description:
     sections: list[Section] = field(default_factory=list)
 
     def __str__(self) -> str:
-        lines = [str(line) for line in self.session.lines]
+        lines = [f"{kind}={value}" for kind, value in self.session.lines]
         for section in self.sections:
-            lines += [f"m={section}", *(str(line) for line in section.lines)]
+            lines.append(f"m={section}")
+            lines += [f"{kind}={value}" for kind, value in section.lines]
         return "\r\n".join(lines) + "\r\n" if lines else ""
 
     @property

@@ -18,7 +18,12 @@ class Chance:
 
     def text(self, length: int) -> str:
         """Letters and digits: ice-char without its two signs (RFC 8839 §5.4); 6 bits each, nearly."""
-        return "".join(self._source.choices(ALPHABET, k=length))
+        # One number of the system's source instead of one a letter; 64 bits more make all letters as likely.
+        rest, letters = self._source.getrandbits(6 * length + 64), []
+        for _ in range(length):
+            rest, letter = divmod(rest, len(ALPHABET))
+            letters.append(ALPHABET[letter])
+        return "".join(letters)
 
     def number(self, bits: int) -> int:
         return self._source.getrandbits(bits)
