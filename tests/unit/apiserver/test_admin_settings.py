@@ -1,5 +1,6 @@
 """Settings: decided once, known to every replica, never two at once, and never over a flag."""
 
+from base64 import b64encode
 from struct import pack
 
 from meeting.apiserver.settings.rules import CONTRAST, contrast
@@ -111,6 +112,10 @@ def test_a_logo_is_a_picture_and_lasts_under_its_own_address(make_hub: MakeHub) 
     logo = hub.request("GET", address)
     assert logo.body == PNG and logo.headers["Content-Type"] == "image/png"
     assert "immutable" in logo.headers["Cache-Control"]
+    hub.browser().post("/api/v1/sign-in/codes", {"email": "carol@example.com"})
+    (mail,) = (each for each in hub.mails() if each["to"] == "carol@example.com")
+    shown = hub.request("GET", f"/mailbox/{mail['id']}").body
+    assert b'src="data:image/png;base64,' + b64encode(PNG) in shown and b"cid:" not in shown
     assert ada.patch("/api/v1/admin/settings", {"version": 1, "values": {"logo": None}}).status == 200
     assert hub.request("GET", "/api/v1/branding").json["logo"] is None
     for digest in ("00", "zz", "0" * 64, "0" * 63):

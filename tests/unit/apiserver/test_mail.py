@@ -1,6 +1,7 @@
 """The queue of mails: leases, failover, back-off, and what becomes of a mail in the end."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -18,12 +19,12 @@ from meeting.apiserver.mail.rules import (
     NO_SERVER,
     Outcome,
 )
-from meeting.apiserver.mail.sender import LONGEST, Outgoing, Report, Sender, Server
+from meeting.apiserver.mail.sender import LONGEST, FindPicture, Outgoing, Report, Sender, Server
 from meeting.apiserver.mail.tables import mail
-from meeting.apiserver.mail.use_cases import Mail
+from meeting.apiserver.mail.use_cases import Brand, Mail
 from meeting.apiserver.migrations import migrate
 from meeting.apiserver.schema import utc_now
-from meeting.daemon.errors import PleaseWait
+from meeting.daemon.errors import NotFound, PleaseWait
 from meeting.daemon.observe import Metrics
 from tests.support.hub import InstantReactor, InstantThreads
 
@@ -57,16 +58,27 @@ class Post:
         )
         self.database.startService()
         self.senders: list[Sender] = []
-        self.mail = Mail(self.database, self.wake, public_url="https://meet.example.com", keep=False)
+        self.brand = Brand()
+        self.mail = Mail(
+            self.database,
+            self.wake,
+            public_url="https://meet.example.com",
+            keep=False,
+            brand=lambda: self.brand,
+        )
 
     def wake(self) -> None:
         for sender in self.senders:
             sender.wake()
 
     def sender(
-        self, *transports: FakeTransport, servers: Sequence[Server] = (), journal: Journal | None = None
+        self,
+        *transports: FakeTransport,
+        servers: Sequence[Server] = (),
+        journal: Journal | None = None,
+        find_picture: FindPicture | None = None,
     ) -> Sender:
-        self.senders.append(Sender(self.database, self.reactor, transports, Metrics(), servers, journal))
+        self.senders.append(Sender(self.database, self.reactor, transports, Metrics(), servers, journal, find_picture))
         self.senders[-1].startService()
         self.reactor.advance(0)
         return self.senders[-1]
@@ -415,3 +427,42 @@ def test_mails_speak_the_readers_language_and_escape_what_people_wrote(post: Pos
     assert "Ende-zu-Ende-verschlüsselt. Um die anderen" in letter.text
     assert letter.html is not None and "&lt;b&gt;Pläne" in letter.html and "<b>" not in letter.html
     assert post.mail.compose("invitation", BOB, begin, language="xx", **values).subject.startswith("Invitation:")
+
+
+@dataclass(frozen=True)
+class Logo:
+    type: str
+    data: bytes
+
+
+def test_a_mail_brings_the_logo_that_was_there_when_it_was_written(post: Post) -> None:
+    asked = []
+
+    async def find(digest: str) -> Logo:
+        asked.append(digest)
+        return Logo("image/png", bytes.fromhex(digest))
+
+    server = FakeTransport(SENT, SENT, SENT)
+    post.sender(server, find_picture=find)
+    post.brand = Brand(logo="ab" * 32)
+    post.post("one@example.com")
+    post.post("two@example.com")
+    post.brand = Brand()
+    post.post("three@example.com")
+    assert [letter.picture and letter.picture.data for letter in server.diary] == [b"\xab" * 32, b"\xab" * 32, None]
+    assert asked == ["ab" * 32], "it is asked for once, not for each mail"
+    shows = [letter.html is not None and f"cid:{'ab' * 16}@picture" in letter.html for letter in server.diary]
+    assert shows == [True, True, False]
+    assert all("cid:" not in letter.text for letter in server.diary)
+
+
+def test_a_mail_whose_logo_cannot_be_found_is_sent_without_it(post: Post) -> None:
+    async def find(digest: str) -> Logo:
+        raise NotFound()
+
+    server = FakeTransport(SENT)
+    post.sender(server, find_picture=find)
+    post.brand = Brand(logo="ab" * 32)
+    post.post()
+    assert [letter.picture for letter in server.diary] == [None]
+    assert post.states() == ["sent"]

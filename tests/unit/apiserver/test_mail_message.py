@@ -1,5 +1,6 @@
 """A mail as mail programs get it, and what the replies of mail servers mean."""
 
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -26,6 +27,7 @@ from meeting.apiserver.mail.sender import Outgoing, Report
 from meeting.apiserver.mail.smtp import SmtpServer
 from meeting.apiserver.mail.use_cases import Calendar
 from meeting.apiserver.schema import utc_now
+from meeting.apiserver.settings.use_cases import Image
 from tests.support.hub import InstantReactor
 
 BOB = "bob@example.com"
@@ -141,6 +143,22 @@ def test_an_invitation_has_its_calendar_where_mail_programs_look_for_it() -> Non
     assert calendar.get_payload(decode=True).decode() == CALENDAR, "lines end in CRLF"
     assert (attachment.get_content_type(), attachment.get_filename()) == ("application/ics", "invite.ics")
     assert attachment.get_payload(decode=True).decode() == CALENDAR
+
+
+def test_a_logo_is_beside_the_html_that_shows_it_and_nothing_else_changes() -> None:
+    now = utc_now(InstantReactor())
+    plain = Outgoing("0" * 32, BOB, "S", "T", now, 0, now, html="<p>H</p>", calendar=Calendar("REQUEST", CALENDAR))
+    letter = replace(plain, logo="ab" * 32, picture=Image("image/png", b"\x89PNG"))
+    message: Any = message_from_bytes(write_message(letter, "meet@example.com"), policy=default)
+    alternative, attachment = message.iter_parts()
+    text, related, calendar = alternative.iter_parts()
+    html, logo = related.iter_parts()
+    assert (text.get_content().strip(), html.get_content().strip()) == ("T", "<p>H</p>")
+    assert related.get_content_type() == "multipart/related"
+    assert (logo.get_content_type(), logo.get_content()) == ("image/png", b"\x89PNG")
+    assert logo["Content-ID"] == f"<{'ab' * 16}@picture>"
+    assert logo.get_content_disposition() == "inline"
+    assert (calendar.get_content_type(), attachment.get_filename()) == ("text/calendar", "invite.ics")
 
 
 def test_a_server_with_another_sender_sends_on_behalf_of_the_organizer() -> None:

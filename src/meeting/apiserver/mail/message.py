@@ -3,7 +3,9 @@
     multipart/mixed             only with a calendar
       multipart/alternative     only with HTML or a calendar
         text/plain
-        text/html
+        multipart/related       only with a logo (RFC 2387)
+          text/html
+          image/…               found by its Content-ID: nothing is fetched from anywhere
         text/calendar; method=  RFC 6047: what Outlook, Google and Apple show as an invitation
       application/ics           the same as invite.ics, for programs that know files only
 
@@ -17,6 +19,7 @@ from email.utils import format_datetime, parseaddr
 
 from icalendar import Calendar as Components
 
+from meeting.apiserver.mail.rules import content_id
 from meeting.apiserver.mail.sender import Outgoing
 
 
@@ -36,6 +39,13 @@ def write_message(letter: Outgoing, sender: str) -> bytes:
     message.set_content(letter.text)
     if letter.html:
         message.add_alternative(letter.html, subtype="html")
+        html = message.get_body(("html",))
+        if html is not None and letter.logo and letter.picture:
+            kind, _, subtype = letter.picture.type.partition("/")
+            identity = f"<{content_id(letter.logo)}>"
+            html.add_related(
+                letter.picture.data, kind, subtype, cid=identity, disposition="inline", filename=f"logo.{subtype}"
+            )
     if letter.calendar:
         content = sent_by(letter.calendar.content, address)
         # As bytes: its lines end in CRLF, also within base64.

@@ -1,11 +1,14 @@
 """/mailbox and /api/v1/demo/mails: the mails of a demo, which sends none."""
 
+from base64 import b64encode
 from datetime import datetime
 from html import escape
 
 from jinja2 import Environment, PackageLoader
 from pydantic import BaseModel, Field
 
+from meeting.apiserver.mail.rules import content_id
+from meeting.apiserver.mail.sender import FindPicture
 from meeting.apiserver.mail.use_cases import MOST_KEPT_SHOWN, KeptMail, Mail
 from meeting.apiserver.models import Answer
 from meeting.daemon.errors import NotFound
@@ -30,7 +33,7 @@ class KeptMails(BaseModel):
     mails: list[KeptMailAnswer] = Field(max_length=MOST_KEPT_SHOWN)
 
 
-def add_routes(api: Api, mail: Mail) -> None:
+def add_routes(api: Api, mail: Mail, find_picture: FindPicture) -> None:
     """Declare the routes of the demo's mailbox; only a demo has them."""
     templates = Environment(loader=PackageLoader("meeting.apiserver", "templates"), autoescape=True)
 
@@ -66,7 +69,13 @@ def add_routes(api: Api, mail: Mail) -> None:
             "Content-Security-Policy": "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation; "
             "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'",
         }
-        return Reply(200, (found.html or escape(found.text)).encode(), headers)
+        html = found.html or escape(found.text)
+        if found.logo is not None:
+            logo = await find_picture(found.logo)
+            html = html.replace(
+                f"cid:{content_id(found.logo)}", f"data:{logo.type};base64,{b64encode(logo.data).decode()}"
+            )
+        return Reply(200, html.encode(), headers)
 
     @api.route(
         "GET",

@@ -160,3 +160,8 @@ class Rests:
     def worked(self, server: int) -> None:
         """The server did its work."""
         self.resting.pop(server, None)
+
+
+def content_id(digest: str) -> str:
+    """The Content-ID (RFC 2392) of a picture with this SHA-256 (hex) in a mail that shows it."""
+    return f"{digest[:32]}@picture"

@@ -10,9 +10,9 @@ away what was sent is remembered, and written down when it is back.
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 from twisted.application.service import Service
@@ -28,9 +28,9 @@ from meeting.apiserver.mail import rules
 from meeting.apiserver.mail.journal import Journal
 from meeting.apiserver.mail.rules import Outcome
 from meeting.apiserver.mail.tables import mail
-from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT, Calendar, calendar_of
+from meeting.apiserver.mail.use_cases import FAILED, QUEUED, SENT, Calendar, calendar_of, logo_of
 from meeting.apiserver.schema import utc_now
-from meeting.daemon.errors import PleaseWait
+from meeting.daemon.errors import NotFound, PleaseWait
 from meeting.daemon.observe import Metrics
 
 #: Mails sent at the same time.
@@ -38,6 +38,20 @@ AT_ONCE = 8
 #: Seconds until the queue is looked into again, and at most, when nobody wakes the sender: for what another replica
 #: left undone, and for what is tried again.
 INTERVAL, LONGEST = 1.0, 5.0
+
+
+class Picture(Protocol):
+    """A picture that a mail carries: its media type, and its bytes."""
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+
+#: The picture with this SHA-256 (hex). Raises NotFound.
+FindPicture = Callable[[str], Awaitable[Picture]]
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,9 @@ class Outgoing:
     html: str | None = None
     calendar: Calendar | None = None
     reply_to: str | None = None
+    #: The SHA-256 (hex) of the logo that the HTML shows, and the picture once it was fetched.
+    logo: str | None = None
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -91,10 +108,13 @@ class Sender(Service):
         metrics: Metrics,
         servers: Sequence[Server] = (),
         journal: Journal | None = None,
+        find_picture: FindPicture | None = None,
     ) -> None:
         """`servers`: what the transports reach, in their order; without them each is for every domain.
 
         `journal`: without one, what is sent when this process is killed may be sent again.
+
+        `find_picture`: where the logos of mails are; without it they are left out.
         """
         self._database = database
         self._clock = clock
@@ -109,6 +129,9 @@ class Sender(Service):
         # Tried, and not written down yet because the database was away: what was sent is not sent again by us.
         self._unsettled: dict[str, tuple[Outgoing, Report]] = {}
         self._journal = journal
+        self._find_picture = find_picture
+        # The newest: nearly all mails have the same.
+        self._logo: tuple[str, Picture] | None = None
         self._taken_before: list[str] = []
         self._renewing = LoopingCall(self._renew_leases)
         self._renewing.clock = clock
@@ -199,6 +222,7 @@ class Sender(Service):
         return Deferred.fromCoroutine(work).addErrback(self._tell)
 
     async def _send(self, letter: Outgoing) -> None:
+        letter = await self._with_picture(letter)
         report = Report(Outcome.REFUSED, rules.NO_SERVER)
         for number in self._rests.order(utc_now(self._clock)):
             server = self._servers[number]
@@ -227,6 +251,16 @@ class Sender(Service):
             self._unsettled[letter.id] = (letter, report)
             raise
         self._settled(letter.id)
+
+    async def _with_picture(self, letter: Outgoing) -> Outgoing:
+        if letter.logo is None or self._find_picture is None:
+            return letter
+        if self._logo is None or self._logo[0] != letter.logo:
+            try:
+                self._logo = (letter.logo, await self._find_picture(letter.logo))
+            except NotFound:
+                return letter  # it has an empty text beside the name
+        return replace(letter, picture=self._logo[1])
 
     def _settled(self, *identities: str) -> None:
         if self._journal is not None:
@@ -278,6 +312,7 @@ def _lease(transaction: Connection, holder: str, now: datetime, most: int) -> li
             html=row.html,
             calendar=calendar_of(row),
             reply_to=row.reply_to,
+            logo=logo_of(row),
         )
         for row in transaction.execute(mine)
     ]

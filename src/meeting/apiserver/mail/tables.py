@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Integer, String, Text
 
-from meeting.apiserver.schema import Email, Id, Moment, table
+from meeting.apiserver.schema import Digest, Email, Id, Moment, table
 
 mail = table(
     "mail",
@@ -20,6 +20,8 @@ mail = table(
     Column("about", Id, nullable=True),
     #: Whom an answer to the mail reaches.
     Column("reply_to", Email(), nullable=True),
+    #: The SHA-256 of the logo that the HTML shows.
+    Column("logo", Digest, nullable=True),
     #: The text is a secret (a code): wiped once it was sent.
     Column("wipe", Integer, nullable=False),
     Column("created_at", Moment, nullable=False),

@@ -37,6 +37,13 @@ class Brand:
     footer: str = ""
     imprint: str = ""
     privacy: str = ""
+    #: The SHA-256 (hex) of the logo.
+    logo: str | None = None
+
+    @property
+    def logo_id(self) -> str | None:
+        """Under which Content-ID the HTML finds the logo in its mail."""
+        return None if self.logo is None else rules.content_id(self.logo)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Letter:
     calendar: Calendar | None = None
     reply_to: str | None = None
     about: str | None = None
+    logo: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,7 @@ class KeptMail:
     text: str
     html: str | None
     calendar: str | None
+    logo: str | None
     sent_at: datetime
 
 
@@ -163,7 +172,7 @@ class Mail:
         speak both, and `values`; a value it uses and is not given raises.
         """
         language = words.known_language(language)
-        values |= {"language": language, "zone": zone, "brand": self._brand()}
+        values |= {"language": language, "zone": zone, "brand": (brand := self._brand())}
         name = f"{language}/{template}"
         subject, _, text = self._templates.get_template(f"{name}.txt").render(**values).partition("\n")
         house = self._templates.get_template(f"{language}/house.txt").render(**values).strip()
@@ -188,6 +197,7 @@ class Mail:
             calendar=calendar,
             reply_to=reply_to,
             about=about,
+            logo=None if html is None else brand.logo,
         )
 
     def security_notice(self, reader: Reader, now: datetime, what: Gain, name: str, scopes: str = "") -> Letter:
@@ -257,6 +267,11 @@ def failures(transaction: Connection, about: Collection[str]) -> dict[str, int]:
     return {row.about: row.people for row in transaction.execute(failed)}
 
 
+def logo_of(row: Any) -> str | None:
+    """The SHA-256 (hex) of the logo of a row of the queue."""
+    return None if row.logo is None else row.logo.hex()
+
+
 def calendar_of(row: Any) -> Calendar | None:
     """The calendar part in a row of the queue."""
     return None if row.calendar is None else Calendar(row.calendar_method, row.calendar)
@@ -285,7 +300,7 @@ def _kept(transaction: Connection) -> list[KeptMail]:
         .limit(MOST_KEPT_SHOWN)
     )
     return [
-        KeptMail(row.id, row.recipient, row.subject, row.text, row.html, row.calendar, row.created_at)
+        KeptMail(row.id, row.recipient, row.subject, row.text, row.html, row.calendar, logo_of(row), row.created_at)
         for row in transaction.execute(query)
     ]
 
@@ -316,6 +331,7 @@ def _row(letter: Letter) -> dict[str, Any]:
         "language": letter.language,
         "reply_to": letter.reply_to,
         "about": letter.about,
+        "logo": letter.logo and bytes.fromhex(letter.logo),
         "wipe": int(letter.wipe),
         "created_at": letter.created_at,
         "due_at": letter.created_at,

@@ -40,6 +40,7 @@ class MailPart:
             base.metrics,
             [Server(f"{server.host}:{server.port}", server.domains) for server in servers],
             Journal(options["stateDirectory"] / "mails-taken"),
+            base.decisions.image,
         )
         self.mail = Mail(
             base.database, self.sender.wake, public_url=base.public_url, keep=options["demo"], brand=self._brand
@@ -65,8 +66,8 @@ class MailPart:
     def add_routes(self, api: Api) -> None:
         """The demo shows its mails in the browser."""
         if self._base.options["demo"]:
-            routes.add_routes(api, self.mail)
+            routes.add_routes(api, self.mail, self._base.decisions.image)
 
     def _brand(self) -> Brand:
         now = self._base.decisions.current
-        return Brand(now.name, now.color, now.color_dark, now.mail_footer, now.imprint_url, now.privacy_url)
+        return Brand(now.name, now.color, now.color_dark, now.mail_footer, now.imprint_url, now.privacy_url, now.logo)

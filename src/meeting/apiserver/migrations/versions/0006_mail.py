@@ -19,11 +19,12 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("language", sa.String(length=16), nullable=False, server_default="en"))
         batch_op.add_column(sa.Column("reply_to", sa.String(length=254), nullable=True))
         batch_op.add_column(sa.Column("about", schema.Id(), nullable=True))
+        batch_op.add_column(sa.Column("logo", schema.Digest(), nullable=True))
         batch_op.create_index("ix_mail_about", ["about"])
 
 
 def downgrade() -> None:
     with op.batch_alter_table("mail", schema=None) as batch_op:
         batch_op.drop_index("ix_mail_about")
-        for name in ("about", "reply_to", "language", "calendar", "calendar_method", "html"):
+        for name in ("logo", "about", "reply_to", "language", "calendar", "calendar_method", "html"):
             batch_op.drop_column(name)
