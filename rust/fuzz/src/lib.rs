@@ -16,7 +16,7 @@ pub mod stun;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("stun", stun::stun),
     ("stun_attributes", stun::stun_attributes),
     ("framing", framing::framing),
@@ -28,6 +28,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("srtp", srtp::srtp),
     ("forward", forward::forward),
     ("relay_hello", relay::relay_hello),
+    ("relay_icmp", relay::relay_icmp),
     ("relay_packets", relay::relay_packets),
     ("relay_story", relay::relay_story),
 ];

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use meeting_relay::{
-    Client, ClientAction, Command, Cookies, Effect, Greeting, HEADROOM, Hello, PeerAction, Ports,
-    Settings, Shard, TAILROOM,
+    Client, ClientAction, Command, Cookies, Effect, Greeting, HEADROOM, Hello, IcmpError,
+    PeerAction, Ports, Settings, Shard, TAILROOM,
 };
 use meeting_stun::{ChannelData, Class, Message, Method, Writer, attribute, write_channel_header};
 
@@ -59,6 +59,37 @@ fn with_cookie(hello: &[u8], cookie: &[u8]) -> Vec<u8> {
     again[14..17].copy_from_slice(&body.to_be_bytes()[1..]);
     again[22..25].copy_from_slice(&body.to_be_bytes()[1..]);
     again
+}
+
+/// Any ICMP message about a datagram to a peer: a client hears of permitted ones alone, in a message that is well-formed.
+pub fn relay_icmp(data: &[u8]) {
+    let [kind, code, who, mtu @ ..] = data else {
+        return;
+    };
+    let mut world = World::new();
+    world.allocate(0, 1000);
+    world.permit(0, peer(0), false, 1000);
+    let about = peer(u16::from(*who) % PEERS);
+    let error = IcmpError {
+        kind: *kind,
+        code: *code,
+        mtu: mtu.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)),
+    };
+    let mut out = [0; 64];
+    let Some((told, size)) = world.shard.peer_error(world.now, 0, about, error, &mut out) else {
+        return;
+    };
+    assert_eq!((told, about.ip()), (client(0), peer(0).ip()));
+    let message = Message::parse(&out[..size]).expect("well-formed");
+    assert_eq!(
+        (message.class(), message.method()),
+        (Class::Indication, Method::DATA)
+    );
+    assert_eq!(
+        message.xor_address(attribute::XOR_PEER_ADDRESS),
+        Some(about)
+    );
+    assert!(message.value(attribute::DATA).is_none());
 }
 
 /// Bytes as a story: commands, packets and the passing of time.

@@ -47,3 +47,13 @@ fn the_beginning_of_dtls_survives_any_datagram() {
     let seeds = [hello(b""), hello(b"AAAAAAAAAAAA")];
     mutate::run(relay::relay_hello, &seeds, 0x7350, 20_000);
 }
+
+#[test]
+fn any_icmp_message_is_told_as_it_should_or_not_at_all() {
+    let seeds = [
+        b"\x03\x01\x00".to_vec(),
+        b"\x03\x04\x01\x05\xdc".to_vec(),
+        b"\x0b\x00\x02".to_vec(),
+    ];
+    mutate::run(relay::relay_icmp, &seeds, 0x0792, 20_000);
+}

@@ -5,7 +5,9 @@ Run it on the server, and again from outside: what works there and not here, or 
 
 import secrets
 import socket
+import ssl
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from urllib.request import urlopen
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,7 +17,7 @@ from meeting.daemon.converters import HostPort
 from meeting.daemon.networks import IP
 from meeting.daemon.options import DaemonOptions
 from meeting.daemon.secret import Secret, TurnCredential, turn_credential
-from meeting.stun import AttributeType, Class, Malformed, Message, Method, long_term_key
+from meeting.stun import Address, AttributeType, Class, Malformed, Message, Method, long_term_key
 from meeting.turnserver.options import Options
 
 WRONG_USAGE = 2
@@ -23,6 +25,9 @@ PATIENCE = 2.0
 """Seconds to wait for an answer; each question is asked three times."""
 TRIES = 3
 UDP = (AttributeType.REQUESTED_TRANSPORT, b"\x11\0\0\0")
+TCP = (AttributeType.REQUESTED_TRANSPORT, b"\6\0\0\0")
+HEADER = 20
+"""Bytes of a message before its attributes."""
 
 Say = Callable[[str], object]
 
@@ -49,7 +54,16 @@ def main(arguments: Sequence[str], say: Say = print) -> int:
         return WRONG_USAGE
     until = int(IReactorTime(reactor).seconds()) + 60
     credential = turn_credential(Secret(options["secret"]), "check", secrets.token_hex(4), until)
-    good = [check_address(ip, options["port"], options["realm"], credential, say) for ip in options["ip"]]
+    good = [
+        check
+        for ip in options["ip"]
+        for check in (
+            check_address(ip, options["port"], options["realm"], credential, say),
+            check_stream(ip, options, credential, say),
+        )
+    ]
+    if options["domainaddress"] is not None:
+        good.append(check_tls(options["domainaddress"], options["ca"], say))
     return 0 if all([*good, check_hub(options, say)]) else 1
 
 
@@ -61,10 +75,7 @@ def check_address(ip: IP, port: int, realm: str, credential: TurnCredential, say
         client.settimeout(PATIENCE)
         try:
             client.connect((str(ip), port))
-            [mapped] = _ask(client, Message(Class.REQUEST, Method.BINDING, secrets.token_bytes(12))).addresses(
-                AttributeType.XOR_MAPPED_ADDRESS
-            )
-            say(f"{place}: answers; it sees us as {mapped}")
+            say(f"{place}: answers; it sees us as {_mapped(client)}")
             relayed = _allocate(client, realm, credential, ip)
         except (OSError, ValueError, Nothing) as error:
             say(f"{place}: {error}")
@@ -74,6 +85,40 @@ def check_address(ip: IP, port: int, realm: str, credential: TurnCredential, say
             return False
         say(f"{place}: relays for who has a credential made with this secret")
         return True
+
+
+def check_stream(ip: IP, options: DaemonOptions, credential: TurnCredential, say: Say) -> bool:
+    """The same by TCP; with --tcpRelay the allocation is one for TCP (RFC 6062)."""
+    place = f"{HostPort(str(ip), options['port'])} by TCP"
+    try:
+        with socket.create_connection((str(ip), options["port"]), PATIENCE) as client:
+            say(f"{place}: answers; it sees us as {_mapped(client)}")
+            if options["tcpRelay"]:
+                _allocate(client, options["realm"], credential, ip, TCP)
+                say(f"{place}: makes TCP connections to peers")
+    except (OSError, ValueError, Nothing) as error:
+        say(f"{place}: {error}")
+        return False
+    return True
+
+
+def check_tls(domain: HostPort, ca: Sequence[Path], say: Say) -> bool:
+    """Binding by TLS, as a client that knows the server's name."""
+    place = f"{domain} by TLS"
+    context = ssl.create_default_context()
+    for file in ca:
+        context.load_verify_locations(file)
+    context.set_alpn_protocols(["stun.turn"])
+    try:
+        with (
+            socket.create_connection((domain.host, domain.port), PATIENCE) as plain,
+            context.wrap_socket(plain, server_hostname=domain.host) as client,
+        ):
+            say(f"{place}: answers; it sees us as {_mapped(client)}")
+    except (OSError, ValueError, Nothing) as error:
+        say(f"{place}: {error}")
+        return False
+    return True
 
 
 def check_hub(options: DaemonOptions, say: Say) -> bool:
@@ -88,9 +133,18 @@ def check_hub(options: DaemonOptions, say: Say) -> bool:
         return False
 
 
-def _allocate(client: socket.socket, realm: str, credential: TurnCredential, ip: IP) -> str:
+def _mapped(client: socket.socket) -> Address:
+    """Our address as the server sees it."""
+    request = Message(Class.REQUEST, Method.BINDING, secrets.token_bytes(12))
+    [mapped] = _ask(client, request).addresses(AttributeType.XOR_MAPPED_ADDRESS)
+    return mapped
+
+
+def _allocate(
+    client: socket.socket, realm: str, credential: TurnCredential, ip: IP, transport: tuple[int, bytes] = UDP
+) -> str:
     """The relay address's IP."""
-    wanted = [UDP, (AttributeType.REQUESTED_ADDRESS_FAMILY, bytes((1 if ip.version == 4 else 2, 0, 0, 0)))]
+    wanted = [transport, (AttributeType.REQUESTED_ADDRESS_FAMILY, bytes((1 if ip.version == 4 else 2, 0, 0, 0)))]
     challenge = _ask(client, Message(Class.REQUEST, Method.ALLOCATE, secrets.token_bytes(12), wanted))
     nonce = challenge.get(AttributeType.NONCE)
     if nonce is None:
@@ -108,7 +162,12 @@ def _allocate(client: socket.socket, realm: str, credential: TurnCredential, ip:
     if answer.message_class is not Class.SUCCESS:
         code = answer.get(AttributeType.ERROR_CODE) or bytes(4)
         number = code[2] * 100 + code[3]
-        reason = {401: ": is its --secret another one?", 508: ": it has no relay port free", 300: ": it drains"}
+        reason = {
+            401: ": is its --secret another one?",
+            508: ": it has no relay port free",
+            300: ": it drains",
+            442: ": it makes no TCP connections to peers",
+        }
         raise Nothing(f"refuses to relay with {number}{reason.get(number, '')}")
     end = [(AttributeType.LIFETIME, bytes(4)), *own]
     _ask(client, Message(Class.REQUEST, Method.REFRESH, secrets.token_bytes(12), end), key)
@@ -116,12 +175,25 @@ def _allocate(client: socket.socket, realm: str, credential: TurnCredential, ip:
 
 
 def _ask(client: socket.socket, request: Message, key: bytes | None = None) -> Message:
-    for _ in range(TRIES):
-        client.send(request.build(key))
+    stream = client.type == socket.SOCK_STREAM
+    for _ in range(1 if stream else TRIES):
+        client.sendall(request.build(key))
         try:
-            answer = Message.parse(client.recv(2048))
+            answer = Message.parse(_message(client) if stream else client.recv(2048))
         except (TimeoutError, Malformed):
             continue
         if answer.transaction == request.transaction:
             return answer
-    raise Nothing("no answer: does the server run, and does the firewall let UDP through to this port?")
+    how = "TCP" if stream else "UDP"
+    raise Nothing(f"no answer: does the server run, and does the firewall let {how} through to this port?")
+
+
+def _message(client: socket.socket) -> bytes:
+    """The next one on a stream."""
+    data = b""
+    while len(data) < HEADER or len(data) < HEADER + int.from_bytes(data[2:4]):
+        more = client.recv(2048)
+        if not more:
+            raise Nothing("the server ended the connection")
+        data += more
+    return data

@@ -16,7 +16,7 @@ from meeting.stun import Address, AttributeType, Class, Message, Method, encode_
 from meeting.stun.addresses import IPV6
 from meeting.turnserver.service import TurnServer
 from tests.support.deadlines import deadline
-from tests.support.turn import channel
+from tests.support.turn import channel, code_of
 from tests.support.turnserver import HOST, RELAY_PORTS, client, credential, echo, echo_pair, turnserver
 
 UCLIENT = shutil.which("turnutils_uclient")
@@ -149,3 +149,26 @@ async def test_coturns_client_is_refused_with_a_wrong_password() -> None:
         assert "Cannot complete Allocation" in printed
         assert server.allocations.answers["ALLOCATE", 401] > 0
         assert len(server.allocations) == 0
+
+
+@deadline(30)
+async def test_one_allocation_of_both_families_relays_to_peers_of_both() -> None:
+    both = AttributeType.ADDITIONAL_ADDRESS_FAMILY, b"\2\0\0\0"
+    async with (
+        turnserver("--ip", HOST, "--ip", "::1") as server,
+        echo() as (four, four_port),
+        echo(host="::1") as (six, six_port),
+        client(server, credential(servers=[four_port, f"[::1]:{six_port}"])) as user,
+    ):
+        await user.challenge()
+        answer = await user.ask(Method.ALLOCATE, (AttributeType.REQUESTED_TRANSPORT, b"\x11\0\0\0"), both)
+        relayed = [(str(address.ip), address.port) for address in answer.addresses(AttributeType.XOR_RELAYED_ADDRESS)]
+        for number, (host, port) in enumerate(((HOST, four_port), ("::1", six_port)), 0x4000):
+            bound = await user.ask(Method.CHANNEL_BIND, channel(number), user.peer(host, port))
+            assert code_of(bound) == 200
+            message = number.to_bytes(2) + b"\0\5hello"
+            user.send(message)
+            assert await user.hear() == message
+        assert [peer.sources[0][:2] for peer in (four, six)] == relayed
+        ended = await user.ask(Method.REFRESH, (AttributeType.LIFETIME, bytes(4)))
+        assert code_of(ended) == 200 and len(server.allocations) == 0

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from twisted.internet.defer import Deferred
 
-from meeting.stun import AttributeType, Class, Message, Method, long_term_key
+from meeting.stun import AttributeType, Class, Message, Method, PasswordAlgorithm, long_term_key
 from meeting.turnserver.service import TurnServer
 from tests.integration.turnserver.test_turn_relaying import through_aioice, totals, uclient
 from tests.support.certificates import write_certificates, write_pair
@@ -48,10 +48,12 @@ async def asynchronously(work: Coroutine[Any, Any, T]) -> T:
 class Stream:
     """A client by TCP or TLS that sends what a test wants."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, servers: Iterable[int]) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, servers: Iterable[int | str]
+    ) -> None:
         self.reader, self.writer = reader, writer
-        self.user, password = credential(servers=servers)
-        self.key = long_term_key(self.user, "meeting", password)
+        self.user, self.password = credential(servers=servers)
+        self.key = long_term_key(self.user, "meeting", self.password)
         self.nonce = b""
         self._transactions = 0
 
@@ -109,9 +111,12 @@ async def dropped(server: TurnServer, *causes: str) -> None:
 
 
 @asynccontextmanager
-async def stream(server: TurnServer, servers: Iterable[int] = (), **how: Any) -> AsyncIterator[Stream]:
-    """By TCP, or by TLS with `ssl`. `servers`: ports of HOST that it may reach."""
-    address = server.relay.addresses[TLS if "ssl" in how else TCP]
+async def stream(
+    server: TurnServer, servers: Iterable[int | str] = (), host: str = HOST, **how: Any
+) -> AsyncIterator[Stream]:
+    """By TCP, or by TLS with `ssl`. `servers`: those it may reach: `ip:port`, or ports of HOST."""
+    ways = [address for address in server.relay.addresses if address[0] == host]
+    address = ways[TLS if "ssl" in how else TCP]
     if "ssl" in how:
         how.setdefault("server_hostname", "turn.test")
     reader, writer = await asyncio.open_connection(*address, **how)
@@ -369,3 +374,54 @@ async def test_streams_and_datagrams_of_one_port_serve_side_by_side() -> None:
         assert (await datagrams.allocate()).message_class is Class.SUCCESS
         await asynchronously(talk(server))
         assert await datagrams.is_served()
+
+
+@pytest.mark.parametrize("way", [TCP, TLS], ids=["tcp", "tls"])
+@deadline(30)
+async def test_a_client_by_ipv6_relays_to_a_peer_by_ipv6(certificate: tuple[Path, Path], way: int) -> None:
+    async def relay(server: TurnServer, port: int) -> None:
+        how: dict[str, Any] = {"ssl": trusting(certificate[0].parent)} if way == TLS else {}
+        async with stream(server, [f"[::1]:{port}"], "::1", **how) as user:
+            answer = await user.ask(Method.ALLOCATE, TRANSPORT, signed=False)
+            user.nonce = answer.get(AttributeType.NONCE) or b""
+            answer = await user.ask(Method.ALLOCATE, TRANSPORT, (AttributeType.REQUESTED_ADDRESS_FAMILY, b"\2\0\0\0"))
+            assert str(answer.addresses(AttributeType.XOR_RELAYED_ADDRESS)[0].ip) == "::1"
+            assert str(answer.addresses(AttributeType.XOR_MAPPED_ADDRESS)[0].ip) == "::1"
+            to = peer(f"[::1]:{port}", (3).to_bytes(12))
+            assert code_of(await user.ask(Method.CHANNEL_BIND, channel(0x4000), to)) == 200
+            user.writer.write(b"\x40\0\0\5hello\0\0\0")
+            assert await user.hear() == b"\x40\0\0\5hello"
+
+    async with (
+        turnserver("--ip", HOST, "--ip", "::1", certificate=certificate) as server,
+        echo(host="::1") as (_, port),
+    ):
+        await asynchronously(relay(server, port))
+
+
+@deadline(30)
+async def test_who_is_offered_sha_256_on_a_stream_uses_it(certificate: tuple[Path, Path]) -> None:
+    async def talk(server: TurnServer, port: int) -> None:
+        async with stream(server, [port], ssl=trusting(certificate[0].parent)) as user:
+            # A request with room for it is told of the algorithms, as by UDP.
+            software = AttributeType.SOFTWARE, b"a client with much to say of itself"
+            challenge = await user.ask(Method.ALLOCATE, TRANSPORT, software, signed=False)
+            offered = challenge.get(AttributeType.PASSWORD_ALGORITHMS)
+            user.nonce = challenge.get(AttributeType.NONCE) or b""
+            assert offered and user.nonce.startswith(b"obMatJos2")
+            key = long_term_key(user.user, "meeting", user.password, PasswordAlgorithm.SHA256)
+            credentials = (
+                (AttributeType.USERNAME, user.user.encode()),
+                (AttributeType.REALM, b"meeting"),
+                (AttributeType.NONCE, user.nonce),
+                (AttributeType.PASSWORD_ALGORITHMS, offered),
+                (AttributeType.PASSWORD_ALGORITHM, PasswordAlgorithm.SHA256.entry),
+            )
+            message = Message(Class.REQUEST, Method.ALLOCATE, bytes(12), (TRANSPORT, *credentials))
+            user.writer.write(message.build(key, hash="sha256"))
+            answer = Message.parse(await user.hear())
+            assert code_of(answer) == 200
+            assert answer.is_genuine(key, "sha256")
+
+    async with turnserver(certificate=certificate) as server, echo() as (_, port):
+        await asynchronously(talk(server, port))
