@@ -320,7 +320,7 @@ async def test_more_connections_than_allowed_are_closed_until_others_go(flag: st
 @pytest.mark.parametrize("secure", [False, True], ids=["tcp", "tls"])
 @deadline(60)
 async def test_a_slow_reader_loses_data_and_hinders_nobody(certificate: tuple[Path, Path], secure: bool) -> None:
-    how = {"ssl": trusting(certificate[0].parent)} if secure else {}
+    how: dict[str, Any] = {"ssl": trusting(certificate[0].parent)} if secure else {}
 
     async def flood(server: TurnServer, port: int) -> None:
         async with stream(server, [port], limit=1024, **how) as slow, stream(server) as friend:
