@@ -124,20 +124,28 @@ def parse(text: str) -> Description:
     if len(text) > MAXIMUM_LENGTH:
         raise SdpError(f"the description has {len(text)} characters, more than {MAXIMUM_LENGTH}")
     description = Description()
-    block: Block = description.session
+    lines = description.session.lines
+    # What two sections have in common, nearly all, is looked at once.
+    seen: dict[str, Line] = {}
     for number, raw in enumerate(text.split("\n"), 1):
+        known = seen.get(raw)
+        if known is not None:
+            lines.append(known)
+            continue
         line = raw.removesuffix("\r")
         if not line:
             continue
         if len(line) < 2 or line[1] != "=" or not ("a" <= line[0] <= "z") or "\r" in line or "\0" in line:
             raise SdpError(f"line {number} is not of the form <letter>=<value>")
         if line[0] == "m":
-            block = _section(line[2:], number)
-            description.sections.append(block)
+            section = _section(line[2:], number)
+            description.sections.append(section)
+            lines = section.lines
             if len(description.sections) > MAXIMUM_SECTIONS:
                 raise SdpError(f"more than {MAXIMUM_SECTIONS} media sections")
         else:
-            block.lines.append(Line(line[0], line[2:]))
+            seen[raw] = Line(line[0], line[2:])
+            lines.append(seen[raw])
     if not description.session.lines or description.session.lines[0] != Line("v", "0"):
         raise SdpError("the description does not begin with v=0")
     return description
