@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from twisted.application.service import MultiService, Service
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -27,6 +28,7 @@ from meeting.daemon.certificates.files import CertificateFiles
 from meeting.daemon.certificates.self_signed import self_signed
 from meeting.daemon.client import agent_for
 from meeting.daemon.errors import ConfigurationError
+from meeting.daemon.first_bytes import FirstBytes
 from meeting.daemon.listeners import Port
 from meeting.daemon.observe import configure_logging
 from meeting.daemon.options import LOG_LEVEL, DaemonOptions, Flag, HostPort, boolean, directory, port
@@ -45,7 +47,8 @@ class DemoOptions(DaemonOptions):
         Flag("port", "the port of the web pages [8080; with --lan 8443]", None, port),
         Flag("lan", "serve the local network over TLS, with a self-signed certificate", "false", boolean),
         Flag("mediaPort", "the UDP port of audio and video", "7882", port),
-        Flag("turnPort", "the UDP port of the turnserver", "3478", port),
+        Flag("turnPort", "the UDP and TCP port of the turnserver", "3478", port),
+        Flag("turnTlsPort", "with --lan: the port of TURN over TLS", "5349", port),
         Flag("stateDirectory", "where the demo keeps what was said and done in it", STATE, directory),
         Flag("logLevel", LOG_LEVEL.help, "warn", LOG_LEVEL.convert),
     )
@@ -96,10 +99,13 @@ class Demo(MultiService):
         self._hub = _daemon(
             "apiserver", {**shared, "demo": "", "allocateserver": f"{place.inside_url}/allocate"}, reactor
         )
-        sfu = _daemon("sfuserver", {**shared, "mediaPort": str(options["mediaPort"])}, reactor)
-        # Without TLS: nobody would trust its certificate.
-        plain = {name: value for name, value in shared.items() if name != "domainaddress"}
-        turnserver = _daemon("turnserver", {**plain, "port": str(turn.port), "ip": turn.host}, reactor)
+        files = CertificateFiles(*certificate, reactor) if certificate else None
+        sfu = _daemon("sfuserver", {**shared, "mediaPort": str(options["mediaPort"])}, reactor, files)
+        # TURN over TLS is for those whose system trusts the certificate: it is none that a page asks about.
+        beside = {name: value for name, value in shared.items() if name != "domainaddress"}
+        if files is not None:
+            beside["domainaddress"] = str(HostPort(turn.host, options["turnTlsPort"]))
+        turnserver = _daemon("turnserver", {**beside, "port": str(turn.port), "ip": turn.host}, reactor, files)
         fs = _daemon(
             "fsserver", {**shared, "directory": str(self._state / "files"), "webOrigin": place.public_url}, reactor
         )
@@ -117,10 +123,12 @@ class Demo(MultiService):
         factory = site(Tree(branches, self._hub.resource), reactor, log_access=options["logLevel"] == "debug")
         inside = HostPort("127.0.0.1", int(place.inside_url.rpartition(":")[2]))
         Port(reactor, factory, inside, "http").setServiceParent(self._ports)
-        if certificate:
-            files = CertificateFiles(*certificate, reactor)
+        if files is not None:
             files.setServiceParent(self._ports)
-            secure = TLSMemoryBIOFactory(files.creator, False, factory)
+            # Media that comes to the port of the pages goes on to the sfuserver.
+            secure = FirstBytes(
+                TLSMemoryBIOFactory(files.creator, False, factory), sfu.media_streams, IReactorTime(reactor)
+            )
             everywhere = HostPort("0.0.0.0", place.domain.port)
             Port(reactor, secure, everywhere, "https").setServiceParent(self._ports)
         for each in (self._hub, self._ports):
@@ -237,7 +245,7 @@ def _free_port() -> int:
         return number
 
 
-def _daemon(name: str, values: Mapping[str, str], reactor: Any) -> Any:
+def _daemon(name: str, values: Mapping[str, str], reactor: Any, certificate: CertificateFiles | None = None) -> Any:
     """One daemon without listeners, its options given as on a command line; those it does not have are left out."""
     tap, service = import_module(f"meeting.{name}.tap"), import_module(f"meeting.{name}.service")
     known = {flag.name for flag in tap.Options.flags}
@@ -245,7 +253,9 @@ def _daemon(name: str, values: Mapping[str, str], reactor: Any) -> Any:
     options.environment = {}
     given = [(flag, value) for flag, value in values.items() if flag in known]
     options.parseOptions([part for flag, value in given for part in ([f"--{flag}", value] if value else [f"--{flag}"])])
-    return getattr(service, name.removesuffix("server").capitalize() + "Server")(options, reactor)
+    return getattr(service, name.removesuffix("server").capitalize() + "Server")(
+        options, reactor, **({} if certificate is None else {"certificate": certificate})
+    )
 
 
 def _kept_secret(file: Path) -> str:

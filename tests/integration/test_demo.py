@@ -2,11 +2,12 @@
 
 import json
 import re
+import socket
 import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -15,7 +16,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from meeting.daemon.converters import HostPort
 from meeting.sfuserver.addresses import choose_addresses, interface_addresses
+from meeting.stun import AttributeType, Class, Message, Method
+from meeting.turnserver.check import check_tls
 from tests.support.processes import MEETING, STARTING, Process, free_port
 
 
@@ -100,22 +104,36 @@ def test_the_demo_of_a_network_has_one_tls_port(tmp_path: Path) -> None:
         done = subprocess.run([MEETING, "demo", "--lan"], capture_output=True, text=True, timeout=60)
         assert (done.returncode, "no address but the loopback" in done.stderr) == (2, True)
         return
-    port = free_port()
+    port, turn_tls = free_port(), free_port()
     host = f"[{addresses[0]}]" if ":" in addresses[0] else addresses[0]
     url = f"https://{host}:{port}"
-    with running(tmp_path, "--lan", "--port", str(port)) as demo:
+    with running(tmp_path, "--lan", "--port", str(port), "--turnTlsPort", str(turn_tls)) as demo:
         demo.wait_for("the word that it runs", lambda printed: f"Open  {url}\n" in printed)
         cafile = str(tmp_path / "state" / "self-signed.pem")
         assert ask(f"{url}/", cafile=cafile)[0] == 200
         assert ask(f"{url}/rtc/v1/validate", cafile=cafile)[0] == 401
         assert ask(f"{url}/api/v1/sign-in/codes", {"email": "ada@example.com"}, cafile)[0] == 202
+        said: list[str] = []
+        assert check_tls(HostPort(addresses[0], turn_tls), [Path(cafile)], said.append), said
+        assert "answers" in said[0]
+        with socket.create_connection((addresses[0], port), 5) as media:
+            # The check of a call that nobody has (RFC 4571 framing) waits where media waits; as TLS it would be ended.
+            check = Message(Class.REQUEST, Method.BINDING, bytes(12), [(AttributeType.USERNAME, b"none:none")]).build()
+            media.sendall(len(check).to_bytes(2) + check)
+            media.settimeout(1)
+            with pytest.raises(TimeoutError):
+                media.recv(100)
+        with socket.create_connection((addresses[0], port), 5) as stranger:
+            stranger.settimeout(5)
+            stranger.sendall(bytes([0, 32, 255]) + bytes(31))
+            # As TLS it is none: an alert, the end, or a reset.
+            with suppress(ConnectionResetError):
+                assert stranger.recv(100)[:1] in (b"", b"\x15")
         demo.terminate()
         assert demo.wait() == 0, demo.text
 
 
 def test_a_port_that_is_taken_is_told_in_one_line(tmp_path: Path) -> None:
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
