@@ -89,6 +89,9 @@ async function walk(page, tag) {
   await page.getByRole("button", { name: "Leave" }).waitFor({ timeout: 15_000 });
   await page.waitForTimeout(1500);
   await shot("9-call");
+  await page.getByRole("button", { name: "Show whoever speaks large" }).click();
+  await shot("9-speaker-view");
+  await page.getByRole("button", { name: "Show everybody alike" }).click();
   await page.getByRole("button", { name: "React" }).click();
   await page.getByRole("button", { name: "Applause" }).click();
   await shot("9-reaction");

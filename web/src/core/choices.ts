@@ -9,6 +9,8 @@ export interface Choices {
   name: string;
   /** Single keys as shortcuts (WCAG 2.1.4: they can be turned off). */
   shortcuts: boolean;
+  /** Whoever speaks is shown large, rather than all alike. */
+  speakerView: boolean;
 }
 
 export const FIRST_CHOICES: Choices = {
@@ -19,6 +21,7 @@ export const FIRST_CHOICES: Choices = {
   speaker: "",
   name: "",
   shortcuts: true,
+  speakerView: false,
 };
 
 export const LONGEST_NAME = 80;

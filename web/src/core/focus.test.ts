@@ -15,3 +15,9 @@ test("what is pinned wins while it is there", () => {
   expect(focusOf([camera, screen], "ada camera")).toBe("ada camera");
   expect(focusOf([screen], "ada camera")).toBe("ada screen");
 });
+
+test("who speaks is large only where nothing else is", () => {
+  expect(focusOf([camera, screen], null, null, "ada camera")).toBe("ada screen");
+  expect(focusOf([camera], null, null, "ada camera")).toBe("ada camera");
+  expect(focusOf([camera], null, null, "somebody who left")).toBeNull();
+});

@@ -1,5 +1,5 @@
 /** One key, one action; never while somebody types. */
-export const SHORTCUTS = { m: "microphone", v: "camera", s: "screen", c: "chat", p: "participants", n: "minutes", h: "hand" } as const;
+export const SHORTCUTS = { m: "microphone", v: "camera", s: "screen", c: "chat", p: "participants", n: "minutes", h: "hand", l: "view" } as const;
 export type Action = (typeof SHORTCUTS)[keyof typeof SHORTCUTS];
 
 export interface Keystroke {

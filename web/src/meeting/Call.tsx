@@ -1,6 +1,7 @@
 import { Badge, Group, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { keepChoices, readChoices } from "../core/choices.ts";
 import { linkWithKey } from "../core/meetingKey.ts";
 import type { Phase } from "../core/session.ts";
 import type { LiveMeeting } from "../room/enter.ts";
@@ -16,6 +17,7 @@ import { Stage } from "./Stage.tsx";
 import classes from "./call.module.css";
 import { useControls } from "./useControls.ts";
 import { NOBODY, StrangersContext } from "./useStranger.ts";
+import { ViewSwitch } from "./ViewSwitch.tsx";
 
 interface Props {
   live: LiveMeeting;
@@ -32,7 +34,12 @@ export function Call({ live, title, phase }: Props) {
     live.chat.setOpen(next === "chat");
     setPanel(next);
   };
-  const controls = useControls(live, toggle);
+  const [speakerView, setSpeakerView] = useState(() => readChoices(window.localStorage).speakerView);
+  const switchView = () => {
+    setSpeakerView(!speakerView);
+    keepChoices(window.localStorage, { ...readChoices(window.localStorage), speakerView: !speakerView });
+  };
+  const controls = useControls(live, toggle, switchView);
   const away = phase.name !== "inside" || phase.troubled;
   return (
     <div className={classes["call"]}>
@@ -40,15 +47,18 @@ export function Call({ live, title, phase }: Props) {
         <Text component="h1" fw={600} truncate>
           {title}
         </Text>
-        <Group gap="xs" role="status">
-          <RoomBadges live={live} />
-          {controls.screenOn ? <Badge color="blue.9">{t("call.sharing")}</Badge> : null}
-          {away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}
+        <Group gap="xs" wrap="nowrap">
+          <Group gap="xs" role="status" justify="flex-end">
+            <RoomBadges live={live} />
+            {controls.screenOn ? <Badge color="blue.9">{t("call.sharing")}</Badge> : null}
+            {away ? <Badge color="orange">{t("call.reconnecting")}</Badge> : null}
+          </Group>
+          <ViewSwitch speakerView={speakerView} onSwitch={switchView} />
         </Group>
       </header>
       <main className={classes["stage"]} aria-label={t("call.pictures")}>
         <StrangersContext value={live.encryption?.strangers.list ?? NOBODY}>
-          <Stage link={() => linkWithKey(`${window.location.origin}/m/${live.code}`, live.encryption?.key.get() ?? null)} />
+          <Stage speakerView={speakerView} link={() => linkWithKey(`${window.location.origin}/m/${live.code}`, live.encryption?.key.get() ?? null)} />
         </StrangersContext>
         <FloatingReactions live={live} />
       </main>

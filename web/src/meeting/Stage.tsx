@@ -10,6 +10,7 @@ import { focusOf } from "../core/focus.ts";
 import { readRoomState } from "../core/roomState.ts";
 import classes from "./stage.module.css";
 import { Tile, tileKey, type TileRef } from "./Tile.tsx";
+import { useSpeaker } from "./useSpeaker.ts";
 
 const SOURCES = [
   { source: Track.Source.Camera, withPlaceholder: true },
@@ -27,8 +28,8 @@ const EVENTS = [
   RoomEvent.TrackSubscriptionStatusChanged,
 ];
 
-/** Everybody's picture: a grid, or one thing large with the others beside it. `link`: what whoever is alone sends to others. */
-export function Stage({ link }: { link: () => string }) {
+/** Everybody's picture: a grid, or one thing large with the others beside it: always, with `speakerView`. `link`: what whoever is alone sends to others. */
+export function Stage({ link, speakerView }: { link: () => string; speakerView: boolean }) {
   const all = useTracks(SOURCES, { updateOnlyOn: EVENTS, onlySubscribed: false });
   // One's own screen shows itself without end where it is also what is shared.
   const tracks = all.filter((ref) => !(ref.participant.isLocal && ref.source === Track.Source.ScreenShare));
@@ -39,18 +40,21 @@ export function Stage({ link }: { link: () => string }) {
   }));
   const { spotlight } = readRoomState(useRoomInfo().metadata);
   const shown = tracks.find((ref) => ref.participant.identity === spotlight && ref.source === Track.Source.Camera);
-  const focus = focusOf(candidates, pinned, shown === undefined ? null : tileKey(shown));
+  const spoke = useSpeaker();
+  const others = tracks.filter((ref) => !ref.participant.isLocal && ref.source === Track.Source.Camera);
+  // Until somebody speaks, and when who spoke last has left, somebody else is large.
+  const speaker = speakerView ? (others.find((ref) => ref.participant.identity === spoke) ?? others[0]) : undefined;
+  const focus = focusOf(candidates, pinned, shown === undefined ? null : tileKey(shown), speaker === undefined ? null : tileKey(speaker));
   const onPin = (key: string) => setPinned(key === focus ? null : key);
   const focused = tracks.find((ref) => tileKey(ref) === focus);
   if (focused === undefined) return <TileGrid tracks={tracks} onPin={onPin} link={link} />;
-  const others = tracks.filter((ref) => ref !== focused);
   return (
     <div className={classes["focus"]}>
       <div className={classes["large"]}>
         <Tile trackRef={focused} onPin={onPin} pinned={pinned === focus} spotlight={focused === shown} contain />
       </div>
       <div className={classes["strip"]}>
-        {others.map((ref) => (
+        {tracks.filter((ref) => ref !== focused).map((ref) => (
           <div key={tileKey(ref)} className={classes["thumbnail"]}>
             <Tile trackRef={ref} onPin={onPin} pinned={false} />
           </div>

@@ -25,7 +25,7 @@ export interface ControlState {
 }
 
 /** The switches of a meeting, for buttons and keys alike. */
-export function useControls(live: LiveMeeting, toggle: (panel: Panel) => void): ControlState {
+export function useControls(live: LiveMeeting, toggle: (panel: Panel) => void, switchView: () => void): ControlState {
   const { isMicrophoneEnabled, isCameraEnabled, isScreenShareEnabled, localParticipant } = useLocalParticipant();
   const hub = useHub();
   const permissions = useLocalParticipantPermissions();
@@ -53,6 +53,9 @@ export function useControls(live: LiveMeeting, toggle: (panel: Panel) => void): 
         return;
       case "hand":
         hub.raiseHand(live.code, live.device, !handRaised).catch(() => live.notices.add("handFailed"));
+        return;
+      case "view":
+        switchView();
         return;
       default:
         toggle(action);
