@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tests.integration.turnserver.test_turn_streams import asynchronously
 from tests.support.certificates import write_certificates
 from tests.support.deadlines import deadline
+from tests.support.turn_stream import asynchronously
 from tests.support.turnserver import HOST, credential, echo, turnserver
 
 CLIENT = Path(__file__).parents[3] / ".cache" / "bin" / "pion-turn"

@@ -11,15 +11,10 @@ import pytest
 
 from meeting.stun import AttributeType, Class, ErrorCode, Message, Method, decode_xor_address
 from meeting.turnserver.service import TurnServer
-from tests.integration.turnserver.test_turn_streams import (
-    Stream,
-    asynchronously,
-    certificate,
-    stream,
-    trusting,
-)
+from tests.integration.turnserver.test_turn_streams import certificate, trusting
 from tests.support.deadlines import deadline
 from tests.support.turn import TCP, code_of, peer
+from tests.support.turn_stream import Stream, asynchronously, stream
 from tests.support.turnserver import HOST, free_tcp_port, turnserver
 
 __all__ = ["certificate"]
