@@ -78,7 +78,7 @@ pub fn forward(
         if ready.is_empty() {
             continue;
         }
-        let Ok(count) = receiver.receive(socket, 0) else {
+        let Ok(count) = receiver.receive(socket, 0, BATCH) else {
             continue;
         };
         let clear: Vec<(SocketAddr, u8, Header, &[u8])> = receiver

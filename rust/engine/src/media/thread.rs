@@ -144,7 +144,7 @@ fn receive(plane: &mut Plane, receiver: &mut Receiver, socket: usize) {
         // An error of recvmmsg is about a datagram we sent before (ICMP) or means that there is nothing.
         let Some(Ok(count)) = plane.exits[socket]
             .socket()
-            .map(|socket| receiver.receive(socket, 0))
+            .map(|socket| receiver.receive(socket, 0, BATCH))
         else {
             return;
         };

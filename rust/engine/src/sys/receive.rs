@@ -76,10 +76,11 @@ impl Receiver {
         self.received.len()
     }
 
-    /// Receives what is there into the buffers from number `first` on; says how many were filled.
-    pub fn receive(&mut self, socket: &UdpSocket, first: usize) -> io::Result<usize> {
-        let count = self.capacity() - first;
-        for at in first..self.capacity() {
+    /// Receives what is there into buffers from number `first` on, into `most` at most; says how many were filled. Each that
+    /// is offered costs a little, so a socket that has little is offered few.
+    pub fn receive(&mut self, socket: &UdpSocket, first: usize, most: usize) -> io::Result<usize> {
+        let count = most.min(self.capacity() - first);
+        for at in first..first + count {
             self.headers.names[at].length = Name::EMPTY.length;
             let begin = at * self.stride + self.begin;
             let buffer = &mut self.buffers[begin..=begin + self.size];
@@ -88,7 +89,7 @@ impl Receiver {
                 self.headers.expect_segment(at);
             }
         }
-        let messages = &mut self.headers.messages[first..];
+        let messages = &mut self.headers.messages[first..first + count];
         // SAFETY: `messages` has `count` headers; each points to a name, to bytes and to room for a control message, of vectors
         // that are ours alone, of the lengths given, and live as long as `self`. The timeout may be null.
         let received = checked(unsafe {

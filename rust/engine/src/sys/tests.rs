@@ -81,7 +81,7 @@ fn what_is_received_as_one_is_spread_with_room_around_each() {
     let mut receiver = Receiver::merging(4, 64, 3);
     let mut heard = Vec::new();
     while heard.len() < sent.len() {
-        let Ok(count) = receiver.receive(&to, 0) else {
+        let Ok(count) = receiver.receive(&to, 0, 4) else {
             continue;
         };
         for at in 0..count {
@@ -113,7 +113,7 @@ fn one_datagram_of_any_size_is_received_as_it_is() {
             send(&mut sender, &from, &to, std::slice::from_ref(&sent)),
             0
         );
-        assert_eq!(receiver.receive(&to, 0).expect("it is there"), 1);
+        assert_eq!(receiver.receive(&to, 0, 1).expect("it is there"), 1);
         let places: Vec<_> = receiver.spread(0).collect();
         assert_eq!(places.len(), 1);
         assert_eq!(receiver.bytes(0)[places[0].clone()], sent);

@@ -7,6 +7,7 @@
 mod accepting;
 mod connection;
 mod dtls;
+mod gathering;
 mod icmp;
 mod joined;
 mod listening;

@@ -13,6 +13,8 @@ use crate::sys::{Receiver, Sender};
 
 /// Datagrams taken from a socket with one call.
 pub(super) const BATCH: usize = 64;
+/// … and from the relay socket of one allocation: what is left is there at the next turn.
+const OF_ONE: usize = 8;
 /// Datagrams sent with one call: several of those above may have been received as one.
 const MOST_SENT: usize = 256;
 /// The longest datagram that is relayed: a jumbo frame. WebRTC sends at most 1,500.
@@ -67,17 +69,17 @@ impl Buffers {
 
 impl Worker {
     /// Fills the buffers from the sockets that are ready, and sends what came of it whenever they are full and at the end: so
-    /// packets of many sockets leave with one call.
-    pub(super) fn relay(&mut self, now: Now, buffers: &mut Buffers) {
-        let mut filled = 0;
+    /// packets of many sockets leave with one call. Says how often it found something to move.
+    pub(super) fn relay(&mut self, now: Now, buffers: &mut Buffers) -> usize {
+        let (mut filled, mut moved) = (0, 0);
         buffers.outgoing.clear();
         for at in 0..buffers.ready.len() {
             if filled == buffers.received.capacity() {
                 self.flush(now, buffers);
                 filled = 0;
             }
-            filled += match Token::from(buffers.ready[at]) {
-                Token::Orders => 0,
+            let received = match Token::from(buffers.ready[at]) {
+                Token::Orders => continue,
                 Token::Listener(index) => self.receive_clients(now, index, filled, buffers),
                 Token::Secure(index) => {
                     self.receive_secure(now, index, filled, buffers);
@@ -105,8 +107,11 @@ impl Worker {
                     0
                 }
             };
+            filled += received;
+            moved += received.max(1);
         }
         self.flush(now, buffers);
+        moved
     }
 
     /// Errors of a UDP socket are about packets sent before (ICMP) and pass; readiness is level-triggered, so nothing is lost.
@@ -117,7 +122,10 @@ impl Worker {
         first: usize,
         buffers: &mut Buffers,
     ) -> usize {
-        let Ok(count) = buffers.received.receive(&self.listeners[listener], first) else {
+        let Ok(count) = buffers
+            .received
+            .receive(&self.listeners[listener], first, BATCH)
+        else {
             return 0;
         };
         for buffer in first..first + count {
@@ -193,7 +201,7 @@ impl Worker {
         let Some(relay) = self.relays.get(slot).and_then(Option::as_ref) else {
             return 0;
         };
-        let Ok(count) = buffers.received.receive(relay.socket(), first) else {
+        let Ok(count) = buffers.received.receive(relay.socket(), first, OF_ONE) else {
             self.hear_icmp(now, slot);
             return 0;
         };

@@ -9,7 +9,7 @@ use slab::Slab;
 
 use super::Event;
 use super::dtls::{Dtls, Heard, Session};
-use super::relaying::{Buffers, DATAGRAM};
+use super::relaying::{BATCH, Buffers, DATAGRAM};
 use super::sources::{Sources, StreamLimits};
 use super::worker::Worker;
 
@@ -93,7 +93,7 @@ impl Worker {
         let Some(listening) = self.sessions.sockets.get(socket).map(Arc::clone) else {
             return;
         };
-        let Ok(count) = buffers.received.receive(&listening, first) else {
+        let Ok(count) = buffers.received.receive(&listening, first, BATCH) else {
             return;
         };
         let listener = (self.sessions.first + socket) as u8;

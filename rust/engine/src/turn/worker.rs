@@ -6,11 +6,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use meeting_relay::{Cause, Client, Command, Counters, Effect, Moving, Now, Settings, Shard};
 
 use super::Event;
+use super::gathering::Gathering;
 use super::lobby::PeerStream;
 use super::peers::{Peers, TcpRelay};
 use super::ports::Lease;
@@ -93,6 +95,7 @@ pub(super) struct Worker {
     pub(super) events: Arc<Queue<Event>>,
     counters: Arc<Mutex<Counters>>,
     begin: Instant,
+    gathering: Gathering,
     next_sweep: Now,
     next_report: Now,
     stopped: bool,
@@ -136,6 +139,7 @@ impl Worker {
             events,
             counters,
             begin,
+            gathering: Gathering::default(),
             next_sweep: SWEEP,
             next_report: 0,
             stopped: false,
@@ -190,7 +194,8 @@ impl Worker {
         if let Err(error) = self.epoll.wait(patience, &mut buffers.ready) {
             self.report(format!("epoll: {error}"));
         }
-        let now = self.now();
+        let begun = self.begin.elapsed();
+        let now = begun.as_millis() as Now;
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             let (relays, peers) = (&mut self.relays, &mut self.peers);
@@ -203,11 +208,15 @@ impl Worker {
         while let Some(order) = self.pending.pop_front() {
             self.obey(now, order);
         }
-        self.relay(now, buffers);
+        let packets = self.relay(now, buffers);
         self.resume(now, buffers);
         let mut counters = self.shard.counters();
         counters.connections = (self.streams.len() + self.sessions.len()) as u64;
         *self.counters.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+        let ended = self.begin.elapsed();
+        if let Some(wait) = self.gathering.after(begun, ended, packets) {
+            thread::sleep(wait);
+        }
     }
 
     fn obey(&mut self, now: Now, order: Order) {

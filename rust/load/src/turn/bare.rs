@@ -13,6 +13,8 @@ use super::{CHANNEL, Client};
 
 /// Datagrams, merged or not, received with one call.
 const BATCH: usize = 64;
+/// … and from a socket that one client has.
+const OF_ONE: usize = 8;
 /// Sent with one call.
 const MOST_SENT: usize = 256;
 const LONGEST: usize = 2048;
@@ -32,7 +34,7 @@ pub fn relay(listener: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
         epoll.wait(1000, &mut ready)?;
         for token in ready.drain(..) {
             if token == 0 {
-                let count = receiver.receive(listener, 0).unwrap_or(0);
+                let count = receiver.receive(listener, 0, BATCH).unwrap_or(0);
                 for at in 0..count {
                     let Some(client) = receiver.source(at) else {
                         continue;
@@ -57,7 +59,7 @@ pub fn relay(listener: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
                 continue;
             }
             let (client, socket) = &relays[token as usize - 1];
-            let count = receiver.receive(socket, 0).unwrap_or(0);
+            let count = receiver.receive(socket, 0, OF_ONE).unwrap_or(0);
             packets.clear();
             for at in 0..count {
                 for packet in receiver.spread(at) {

@@ -195,7 +195,7 @@ impl Traffic<'_> {
             Some(Line::Tcp(stream, begun)) => return read(stream, begun, *epoch, outcome),
             None => (self.peer, 0),
         };
-        let Ok(count) = receiver.receive(socket, 0) else {
+        let Ok(count) = receiver.receive(socket, 0, BATCH) else {
             return Ok(());
         };
         for (_, datagram) in receiver.datagrams(count) {
