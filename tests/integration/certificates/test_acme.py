@@ -186,7 +186,9 @@ def assert_replaced(pebble: Pebble, hub: Hub, old: bytes) -> None:
     talk.replaces = _ari_identity(cert)
     with pytest.raises(errors.ConflictError):  # 409 alreadyReplaced (RFC 9773, section 7.4)
         talk.new_order(csr)
-    assert authority._new_order(talk, csr, cert).body.status == messages.STATUS_PENDING
+    ours = authority._new_order(talk, csr, cert).body
+    # Ready at once when the authority remembers that we proved the name (Pebble does so in 1 of 100 even at "never").
+    assert ours.status in {messages.STATUS_PENDING, messages.STATUS_READY}
 
 
 def deactivate(pebble: Pebble, account: Account) -> None:
