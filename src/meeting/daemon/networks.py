@@ -8,28 +8,31 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IP = IPv4Address | IPv6Address
 
-#: IANA, "IPv4 Special-Purpose Address Registry", and multicast.
+#: IANA, "IPv4 Special-Purpose Address Registry", and multicast; (network, mask), as it is asked of every peer.
 _SPECIAL_V4 = tuple(
-    IPv4Network(network)
-    for network in (
-        "0.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.0.0.0/24",
-        "192.0.2.0/24",
-        "192.31.196.0/24",
-        "192.52.193.0/24",
-        "192.88.99.0/24",
-        "192.168.0.0/16",
-        "192.175.48.0/24",
-        "198.18.0.0/15",
-        "198.51.100.0/24",
-        "203.0.113.0/24",
-        "224.0.0.0/4",
-        "240.0.0.0/4",
+    (int(network.network_address), int(network.netmask))
+    for network in map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.31.196.0/24",
+            "192.52.193.0/24",
+            "192.88.99.0/24",
+            "192.168.0.0/16",
+            "192.175.48.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",
+            "240.0.0.0/4",
+        ),
     )
 )
 
@@ -63,7 +66,8 @@ def embedded(ip: IPv6Address) -> IPv4Address | None:
 def is_public(ip: IP) -> bool:
     """Whether it is a unicast address of the public internet, in itself and in what it embeds."""
     if isinstance(ip, IPv4Address):
-        return not any(ip in network for network in _SPECIAL_V4)
+        bits = int(ip)
+        return not any(bits & mask == network for network, mask in _SPECIAL_V4)
     inner = embedded(ip)
     if inner is not None and not is_public(inner):
         return False

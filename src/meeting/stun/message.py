@@ -1,7 +1,7 @@
 """A STUN message: from bytes, to bytes."""
 
 import hmac
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Self
@@ -18,6 +18,13 @@ _CLASS_BITS = 0x110
 _INTEGRITY: dict[int, Hash] = {
     AttributeType.MESSAGE_INTEGRITY: "sha1",
     AttributeType.MESSAGE_INTEGRITY_SHA256: "sha256",
+}
+_ATTRIBUTE_OF: dict[Hash, int] = {name: attribute for attribute, name in _INTEGRITY.items()}
+#: What may stand behind the attributes that integrity protects, and how long it may be (RFC 8489 §14.5 to 14.7).
+_TRAILERS: dict[int, Container[int]] = {
+    AttributeType.MESSAGE_INTEGRITY: (TAG_LENGTH["sha1"],),
+    AttributeType.MESSAGE_INTEGRITY_SHA256: range(16, TAG_LENGTH["sha256"] + 1, 4),
+    AttributeType.FINGERPRINT: (4,),
 }
 
 
@@ -69,8 +76,7 @@ class Message:
         body = b"".join(_attribute(*attribute) for attribute in self.attributes)
         data = _HEADER.pack(kind, len(body), MAGIC_COOKIE, self.transaction) + body
         if key is not None:
-            attribute = next(attribute for attribute, name in _INTEGRITY.items() if name == hash)
-            data += _attribute(attribute, integrity_tag(data, key, hash))
+            data += _attribute(_ATTRIBUTE_OF[hash], integrity_tag(data, key, hash))
         if with_fingerprint:
             data += _attribute(AttributeType.FINGERPRINT, fingerprint(data))
         return data[:2] + (len(data) - HEADER_LENGTH).to_bytes(2) + data[4:]
@@ -149,15 +155,10 @@ def _walk(data: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _is_trailer(attribute: int, size: int) -> bool:
-    if attribute == AttributeType.FINGERPRINT:
-        fits = size == 4
-    elif attribute == AttributeType.MESSAGE_INTEGRITY:
-        fits = size == TAG_LENGTH["sha1"]
-    elif attribute == AttributeType.MESSAGE_INTEGRITY_SHA256:
-        fits = 16 <= size <= TAG_LENGTH["sha256"] and size % 4 == 0
-    else:
+    sizes = _TRAILERS.get(attribute)
+    if sizes is None:
         return False
-    if not fits:
+    if size not in sizes:
         raise Malformed("a malformed integrity or fingerprint attribute")
     return True
 
